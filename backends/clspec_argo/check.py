@@ -1,0 +1,193 @@
+"""What Argo cannot say of a plan, told at the user's line before anything is emitted."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from clspec.codes import problem
+from clspec.diagnostic import has_errors, in_order
+from clspec.plan import Event
+from clspec_argo.emit import documents, object_name, schedules, store
+from clspec_argo.text import MAX_CRON_NAME, MAX_LIST, MAX_OBJECT, MAX_RUN_NAME, changed, compact, fits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from clspec.diagnostic import Diagnostic
+    from clspec.plan import Pipeline, Plan, Step, Trigger
+    from clspec_argo.options import Options
+
+MAX_STEPS = MAX_LIST - 1
+"""The order of the steps is a template too."""
+MAX_STEP = 120_000
+"""Bytes of JSON: a template reaches its pod in one variable, and Linux takes 131,072 bytes with its name."""
+
+_DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
+
+
+def problems(plan: Plan, options: Options) -> tuple[Diagnostic, ...]:
+    """Everything that stops the plan from running on Argo, or that a run will lack."""
+    found = [*_images(plan), *_texts_of_plan(plan, options), *_store(plan, options)]
+    for pipeline in plan.pipelines:
+        found += _names(plan, pipeline, options)
+        found += _triggers(plan, pipeline, options)
+        found += (d for step in pipeline.steps for d in (*_texts(plan, step), *_machine(plan, step, options)))
+    if not has_errors(found):
+        found += _sizes(plan, options)
+    return in_order(found)
+
+
+def _at(plan: Plan, step: Step, code: str, message: str, hint: str = "") -> Diagnostic:
+    return problem(code, message, path=plan.spec, span=step.origin, hint=hint, where=step.where)
+
+
+def _images(plan: Plan) -> Iterator[Diagnostic]:
+    """Each image once, at the first step that has it: one line of the spec sets it for all."""
+    first: dict[str, Step] = {}
+    for pipeline in plan.pipelines:
+        for step in pipeline.steps:
+            first.setdefault(step.image, step)
+    for image, step in first.items():
+        if not image:
+            yield _at(plan, step, "CLS501", "there is no image to run the steps in", "give `code.image`, by digest")
+        elif not _DIGEST.fullmatch(image):
+            hint = "write `name@sha256:...`, or record the digest: `clspec lock SPEC --image sha256:...`"
+            yield _at(plan, step, "CLS502", f"the image {image!a} has no digest", hint)
+
+
+def _texts_of_plan(plan: Plan, options: Options) -> Iterator[Diagnostic]:
+    if not plan.workdir:
+        hint = "give `code.workdir`, such as `/app`"
+        message = "nothing says where the code lies in the image"
+        yield problem("CLS501", message, path=plan.spec, hint=hint, where="code.workdir")
+    for where, text in (("code.workdir", plan.workdir), ("store", store(plan, options))):
+        if why := changed(text):
+            yield problem("CLS506", f"`{where}` would not reach the step: {why}", path=plan.spec, where=where)
+
+
+def _texts(plan: Plan, step: Step) -> Iterator[Diagnostic]:
+    for form, what, text in _worded(step):
+        if why := changed(text):
+            yield _at(plan, step, "CLS506", f"{what} {text!a} would not stay as it is: {why}")
+        elif not fits(form, text):
+            yield _at(plan, step, "CLS508", f"{what} `{text}` is not a {form}, as Kubernetes or Argo demands")
+
+
+def _worded(step: Step) -> Iterator[tuple[str, str, str]]:
+    """Every text of a step that is not JSON: its form, what it is, and the text."""
+    if step.image:
+        yield "one word", "the image", step.image
+    for what, given in (("input", step.inputs), ("output", step.outputs)):
+        yield from (("artifact name", f"the {what}", item.name) for item in given)
+    yield from (("artifact name", "the parameter", parameter) for parameter in step.parameters)
+    if step.when is not None:
+        yield "word", "the condition's value", step.when.equals
+    for secret in step.secrets:
+        yield "variable", "the secret's variable", secret.env
+        if secret.name and secret.key:
+            yield "object name", "the secret", secret.name
+            yield "key", "the secret's key", secret.key
+    for key, value in step.resources.node_selector:
+        yield "label name", "the node selector's key", key
+        yield "label value", "the node selector's value", value
+    for toleration in step.resources.tolerations:
+        if toleration.key:  # without a key, `Exists` takes every taint
+            yield "label name", "the toleration's key", toleration.key
+        yield "toleration operator", "the toleration's operator", toleration.operator
+        yield "label value", "the toleration's value", toleration.value
+        yield "taint effect", "the toleration's effect", toleration.effect
+    if step.resources.gpu is not None:
+        yield "label name", "the GPU's resource", step.resources.gpu.resource
+        yield "label value", "the GPU's model", step.resources.gpu.model
+
+
+def _machine(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
+    if step.resources.nodes > 1:
+        message = f"one step on {step.resources.nodes} machines: an Argo step is one pod"
+        yield _at(plan, step, "CLS508", message, "use `nodes: 1` with several GPUs")
+    if step.resources.gpu is not None and step.resources.gpu.memory:
+        message = "`gpu.memory` chooses no machine on Argo: a pod can ask for a number of GPUs and for labels"
+        yield _at(plan, step, "CLS504", message, "give `gpu.model`, or a `node_selector` with your cluster's label")
+    labels = dict(step.resources.node_selector)
+    if (gpu := step.resources.gpu) and gpu.model and labels.get(options.gpu_model_label, gpu.model) != gpu.model:
+        message = f"`gpu.model` and `node_selector` disagree about `{options.gpu_model_label}`"
+        yield _at(plan, step, "CLS508", message, "keep one of them, or name the label with `--set gpu_model_label`")
+    for secret in step.secrets:
+        if not (secret.name and secret.key):
+            message = f"nothing says where the secret `{secret.env}` lies in the cluster"
+            hint = f"write `{{env: {secret.env}, kubernetes: {{name: SECRET, key: KEY}}}}`"
+            yield _at(plan, step, "CLS508", message, hint)
+    twice = {s.env for s in step.secrets if [o.env for o in step.secrets].count(s.env) > 1}
+    for env in sorted(twice):
+        yield _at(plan, step, "CLS508", f"two secrets for one variable `{env}`", "keep one of them")
+
+
+def _store(plan: Plan, options: Options) -> Iterator[Diagnostic]:
+    if not store(plan, options):
+        message = f"the store `{plan.store}` is a path of this machine: every run must be given `store`, a URI"
+        hint = "write a URI that the cluster reaches, or compile with `--set store=s3://BUCKET/PREFIX`"
+        yield problem("CLS505", message, path=plan.spec, hint=hint, where="store")
+
+
+def _names(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diagnostic]:
+    def at(code: str, message: str, hint: str) -> Diagnostic:
+        return problem(code, message, path=plan.spec, span=pipeline.origin, hint=hint, where="metadata.name")
+
+    name = object_name(plan, pipeline)
+    if not (fits("name", plan.name) and fits("name", pipeline.name)):
+        yield at("CLS506", f"{name!a} cannot name a Kubernetes object", "use lower-case letters, digits and hyphens")
+        return
+    groups = len(schedules(plan, pipeline, options))
+    longest = name if groups < 2 else f"{name}-{groups}"  # noqa: PLR2004
+    most = MAX_CRON_NAME if groups else MAX_RUN_NAME
+    if len(longest) > most:
+        hint = f"shorten `metadata.name` by {len(longest) - most}"
+        yield at("CLS507", f"the name `{longest}` has {len(longest)} characters, Argo takes {most}", hint)
+
+
+def _triggers(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diagnostic]:
+    command = f"argo submit --from workflowtemplate/{object_name(plan, pipeline)}"
+    for trigger in pipeline.triggers:
+        if trigger.event is Event.SCHEDULE:
+            yield from _schedule(plan, trigger, options)
+        else:
+            message = f"no run of `{pipeline.name}` starts on `{trigger.event.value}`: Argo Events is not set up"
+            yield _trigger(plan, trigger, "CLS503", message, f"start it from where that event is seen: `{command}`")
+
+
+def _schedule(plan: Plan, trigger: Trigger, options: Options) -> Iterator[Diagnostic]:
+    for text in (trigger.cron, trigger.time_zone):
+        if why := changed(text):
+            yield _trigger(plan, trigger, "CLS506", f"the schedule {text!a} would not stay as it is: {why}")
+    if not store(plan, options):
+        message = f"no run starts at `{trigger.cron}`: a schedule cannot give a run its store"
+        yield _trigger(plan, trigger, "CLS503", message, "compile with `--set store=s3://BUCKET/PREFIX`")
+
+
+def _trigger(plan: Plan, trigger: Trigger, code: str, message: str, hint: str = "") -> Diagnostic:
+    return problem(code, message, path=plan.spec, span=trigger.origin, hint=hint, where=trigger.where)
+
+
+def _sizes(plan: Plan, options: Options) -> Iterator[Diagnostic]:
+    made = documents(plan, options)
+    for pipeline in plan.pipelines:
+        document = made[f"{pipeline.name}.workflowtemplate.yaml"]
+        if len(pipeline.steps) > MAX_STEPS:
+            message = f"`{pipeline.name}` has {len(pipeline.steps)} steps, an Argo object holds {MAX_STEPS}"
+            yield _whole(plan, pipeline, message, "use fewer seeds or shards")
+        elif (size := len(compact(document))) > MAX_OBJECT:
+            message = f"`{pipeline.name}` is an object of {size} bytes, at most {MAX_OBJECT} leave room for a run"
+            yield _whole(plan, pipeline, message, "use fewer steps, scenarios or predicates")
+        yield from _large_steps(plan, pipeline.steps, document["spec"]["templates"][1:])
+
+
+def _large_steps(plan: Plan, steps: Iterable[Step], templates: Iterable[object]) -> Iterator[Diagnostic]:
+    for step, template in zip(steps, templates, strict=True):
+        if (size := len(compact(template))) > MAX_STEP:
+            message = f"step `{step.id}` is {size} bytes of JSON, a pod of Argo is told at most {MAX_STEP}"
+            yield _at(plan, step, "CLS507", message, "what fills it is the configuration: shorten or split it")
+
+
+def _whole(plan: Plan, pipeline: Pipeline, message: str, hint: str) -> Diagnostic:
+    return problem("CLS507", message, path=plan.spec, span=pipeline.origin, hint=hint, where="")

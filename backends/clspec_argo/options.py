@@ -1,0 +1,62 @@
+"""What `--set KEY=VALUE` can say to the Argo target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clspec.diagnostic import UsageError
+from clspec_argo.text import changed, fits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LEAST = {"parallelism": 0, "run_as_user": 1, "keep_seconds": 0, "deadline_seconds": 0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How the runs sit in their cluster; none of it changes what a step does."""
+
+    store: str = ""
+    """The store's URI for every run that is not given another; without it, the spec's if that is a URI."""
+    service_account: str = ""
+    """The service account of the pods; without it, the namespace's default."""
+    artifact_repository: str = ""
+    """Where artifacts go, as `CONFIGMAP` or `CONFIGMAP/KEY`; without it, the namespace's default repository."""
+    gpu_model_label: str = "nvidia.com/gpu.product"
+    """The node label that `gpu.model` is compared with."""
+    parallelism: int = 0
+    """How many pods of one run may work at a time; 0 for as many as there are."""
+    run_as_user: int = 8737
+    """The user id of every container of a pod. One for all: Argo's own containers fetch inputs for their user only."""
+    keep_seconds: int = 1_209_600
+    """How long an ended run stays to be seen; 0 for ever. Its artifacts stay anyway."""
+    deadline_seconds: int = 0
+    """After how long a whole run is ended; 0 for never."""
+
+    def __post_init__(self) -> None:
+        """Refuse what a manifest cannot hold.
+
+        Raises:
+            UsageError: a value is out of range or not of the form that its key takes.
+        """
+        for key, why in self._complaints():
+            message = f"--set {key}={getattr(self, key)!s}: {why}"
+            raise UsageError(message)
+
+    def _complaints(self) -> Iterator[tuple[str, str]]:
+        for key, least in _LEAST.items():
+            if getattr(self, key) < least:
+                yield key, f"the least is {least}"
+        if why := changed(self.store):
+            yield "store", why
+        elif self.store and not ("://" in self.store and fits("one word", self.store)):
+            yield "store", "a URI has `://` and no spaces"
+        if self.service_account and not fits("object name", self.service_account):
+            yield "service_account", "not a Kubernetes name"
+        if not fits("label name", self.gpu_model_label):
+            yield "gpu_model_label", "not a Kubernetes label"
+        configmap, slash, key = self.artifact_repository.partition("/")
+        if self.artifact_repository and not (fits("object name", configmap) and (not slash or fits("key", key))):
+            yield "artifact_repository", "write CONFIGMAP or CONFIGMAP/KEY"

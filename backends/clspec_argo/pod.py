@@ -1,0 +1,133 @@
+"""Where a step runs: its container, what it may use of the machine, and how often it is tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clspec_argo.text import cores, escaped, quantity
+
+if TYPE_CHECKING:
+    from clspec.plan import Plan, Resources, Step
+    from clspec_argo.options import Options
+
+SCRATCH = "scratch"
+"""The one writable volume. It is mounted on /tmp because Python, DuckDB and torch spill there."""
+STORE = "{{workflow.parameters.store}}"
+
+_SHARED = "shared-memory"
+_TMP = "/tmp"  # noqa: S108  # a volume of the pod's own
+_INFRASTRUCTURE = (
+    "lastRetry.status == 'Error' || "
+    "((asInt(lastRetry.exitCode) in [-1, 0, 75] || asInt(lastRetry.exitCode) > 128)"
+    " && !(lastRetry.message contains 'deadline'))"
+)
+"""Whether an attempt died of its surroundings.
+
+Error: Argo's own containers failed or the pod was deleted. Exit codes: none known (evicted), 0 of a pod that failed
+nevertheless, 75, and signals with 137 and 143 among them. A timeout is killed by the same signals and not tried again
+(argo-workflows issue 3244); only its message tells it apart.
+"""
+
+
+def read_path(name: str) -> str:
+    """Where an input lies in the container."""
+    return f"{_TMP}/clspec/in/{name}"
+
+
+def write_path(name: str) -> str:
+    """Where an output is written in the container."""
+    return f"{_TMP}/clspec/out/{name}"
+
+
+def parameter_path(name: str) -> str:
+    """Where a one-word parameter is written; apart from the outputs, which may have the same names."""
+    return f"{_TMP}/clspec/parameters/{name}"
+
+
+def container(plan: Plan, step: Step) -> dict[str, Any]:
+    """The container that runs the step program."""
+    made: dict[str, Any] = {
+        "image": step.image,
+        "command": ["python", "-m", "clspec.step"],
+        "args": _arguments(plan, step),
+        "env": _variables(step),
+    }
+    if resources := _resources(step.resources):
+        made["resources"] = resources
+    made["volumeMounts"] = [{"name": SCRATCH, "mountPath": _TMP}]
+    if step.resources.shared_memory:
+        made["volumeMounts"].append({"name": _SHARED, "mountPath": "/dev/shm"})  # noqa: S108
+    made["securityContext"] = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
+    return made
+
+
+def placement(step: Step, options: Options) -> dict[str, Any]:
+    """What a template says beside its container: node, time limit, attempts, volumes; nothing that was not asked."""
+    made: dict[str, Any] = {}
+    if selector := _selector(step.resources, options):
+        made["nodeSelector"] = selector
+    if step.resources.tolerations:
+        made["tolerations"] = [
+            {key: value for key in ("key", "operator", "value", "effect") if (value := getattr(toleration, key))}
+            for toleration in step.resources.tolerations
+        ]
+    if step.timeout is not None:
+        made["activeDeadlineSeconds"] = str(step.timeout)
+    if step.retry.times:
+        made["retryStrategy"] = _attempts(step.retry.times)
+    if size := step.resources.shared_memory:
+        memory = {"medium": "Memory", "sizeLimit": quantity(size)}
+        made["volumes"] = [{"name": _SHARED, "emptyDir": memory}]
+    return made
+
+
+def _arguments(plan: Plan, step: Step) -> list[str]:
+    arguments = [step.kind.value, "--config", escaped(step.config), "--code", plan.workdir, "--store", STORE]
+    for source in step.inputs:
+        arguments += ["--in", f"{source.name}={read_path(source.name)}"]
+    for output in step.outputs:
+        arguments += ["--out", f"{output.name}={write_path(output.name)}"]
+    for parameter in step.parameters:
+        arguments += ["--out-param", f"{parameter}={parameter_path(parameter)}"]
+    return arguments
+
+
+def _variables(step: Step) -> list[dict[str, Any]]:
+    """The secrets; and a home and a user, which libraries look up and a bare user id does not have."""
+    named = {secret.env for secret in step.secrets}
+    bare = {"HOME": _TMP, "USER": "clspec"}
+    plain = [{"name": name, "value": value} for name, value in bare.items() if name not in named]
+    return plain + [
+        {"name": secret.env, "valueFrom": {"secretKeyRef": {"name": secret.name, "key": secret.key}}}
+        for secret in step.secrets
+    ]
+
+
+def _resources(asked: Resources) -> dict[str, dict[str, str]]:
+    shared = {"cpu": cores(asked.cpu) if asked.cpu else ""}
+    shared["memory"] = quantity(asked.memory) if asked.memory else ""
+    shared["ephemeral-storage"] = quantity(asked.ephemeral_storage) if asked.ephemeral_storage else ""
+    requests = {key: value for key, value in shared.items() if value}
+    limits = dict(requests)
+    if asked.gpu is not None and asked.gpu.count:
+        limits[asked.gpu.resource] = str(asked.gpu.count)  # a device has no request of its own: the limit is both
+    return {key: value for key, value in (("requests", requests), ("limits", limits)) if value}
+
+
+def _selector(asked: Resources, options: Options) -> dict[str, str]:
+    model = {options.gpu_model_label: asked.gpu.model} if asked.gpu is not None and asked.gpu.model else {}
+    return {**model, **dict(asked.node_selector)}
+
+
+def _attempts(times: int) -> dict[str, Any]:
+    """The retries. No `maxDuration`: it also ends the attempt that is under way (argo-workflows issue 13044)."""
+    return {
+        "limit": str(times),
+        "retryPolicy": "Always",
+        "expression": _INFRASTRUCTURE,
+        "backoff": {"duration": "30s", "factor": "2", "cap": "10m"},
+    }

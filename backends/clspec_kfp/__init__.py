@@ -1,0 +1,73 @@
+"""Kubeflow Pipelines as a target: a plan becomes what `kfp` would have compiled, without `kfp`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clspec.backend import API_VERSION, Backend, Bundle, Capabilities
+from clspec_kfp import document
+from clspec_kfp.check import problems
+from clspec_kfp.options import Options
+from clspec_kfp.schedule import recurring_runs
+from clspec_kfp.text import dump
+from clspec_kfp.validate import SelfCheckError, faults
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clspec.diagnostic import Diagnostic
+    from clspec.plan import Pipeline, Plan
+
+__all__ = ["Options", "SelfCheckError", "backend"]
+
+
+class KfpBackend:
+    """Writes `<pipeline>.yaml` for each pipeline, and `<pipeline>.recurring-run.json` where it has a schedule."""
+
+    name = "kfp"
+    api_version = API_VERSION
+    options: type[Any] = Options
+    capabilities = Capabilities(
+        can=(
+            "one container per step, by image digest; images need a user that is not root",
+            "conditions, and caching of pure steps by image, arguments and input artifacts",
+            "cpu, memory, GPUs by count, resource and model; shared memory, node selectors, tolerations, timeouts",
+            "Kubernetes secrets as environment variables",
+            "schedules in UTC, as recurring runs",
+        ),
+        cannot=(
+            "start a run on changed code, changed data or new labels",
+            "retry on failures of the infrastructure alone: it retries on any",
+            "ask for ephemeral storage or for a GPU by its memory",
+            "run one step on several nodes",
+            "keep or lose `isolation`: each step is a pod of its own",
+        ),
+    )
+
+    def check(self, plan: Plan, options: Options) -> Sequence[Diagnostic]:
+        """What Kubeflow cannot express, in order."""
+        return problems(plan, options)
+
+    def emit(self, plan: Plan, options: Options) -> Bundle:
+        """The files of every pipeline.
+
+        Raises:
+            SelfCheckError: clspec made something that does not hold together.
+        """
+        bundle: Bundle = {}
+        for pipeline in plan.pipelines:
+            bundle |= _files(plan, pipeline, options)
+        return bundle
+
+
+def _files(plan: Plan, pipeline: Pipeline, options: Options) -> Bundle:
+    documents = document.documents(plan, pipeline, options)
+    found = faults(documents)
+    if len({step.id for step in pipeline.steps}) != len(pipeline.steps):
+        found = (*found, "two steps have one id, and one of them would be lost")
+    if found:
+        raise SelfCheckError(pipeline.name, found)
+    return {f"{pipeline.name}.yaml": dump(documents)} | recurring_runs(plan, pipeline, documents, options)
+
+
+backend: Backend = KfpBackend()

@@ -1,0 +1,222 @@
+"""What Kubeflow cannot express: an error where the meaning would change, a warning where it survives."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from clspec.codes import problem
+from clspec.diagnostic import in_order
+from clspec.plan import Event
+from clspec_kfp import document, text
+from clspec_kfp.pod import node_labels
+from clspec_kfp.schedule import UTC
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from clspec.diagnostic import Diagnostic
+    from clspec.plan import Pipeline, Plan, Step, Trigger
+    from clspec_kfp.options import Options
+
+MAX_NAME = 128
+MAX_ARGUMENT = 131_072
+"""What Linux takes as one argument of a program, its closing NUL included."""
+MAX_FILE = 32 * 1024 * 1024
+"""What Kubeflow takes as one upload."""
+
+_DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
+_WORD = re.compile(r"[A-Za-z0-9_.-]+")
+_ROOTS = ("gs://", "minio://", "s3://")
+
+_ELSEWHERE = {
+    Event.CODE_CHANGE: "let the job that tests such a change submit the pipeline",
+    Event.DATA_CHANGE: "let whatever writes the data submit the pipeline",
+    Event.LABELS: "let whatever collects the labels submit the pipeline",
+}
+
+
+def problems(plan: Plan, options: Options) -> tuple[Diagnostic, ...]:
+    """Everything about the plan that Kubeflow cannot express, in order, once for each place in the spec."""
+    found = [*_plan(plan), *_options(plan, options), *_images(plan)]
+    for pipeline in plan.pipelines:
+        found += _pipeline(plan, pipeline, options)
+        for trigger in pipeline.triggers:
+            found += _trigger(plan, trigger)
+        for step in pipeline.steps:
+            found += [*_hints(plan, step, options), *_refused(plan, step, options), *_texts(plan, step)]
+    return in_order(found)
+
+
+def _at(plan: Plan, place: Step | Trigger, code: str, message: str, hint: str = "") -> Diagnostic:
+    return problem(code, message, path=plan.spec, span=place.origin, where=place.where, hint=hint)
+
+
+def _expanded(plan: Plan, what: str, value: str, place: Step | None = None) -> Iterator[Diagnostic]:
+    sign = text.expanded(value)
+    if sign:
+        span, where = (place.origin, place.where) if place else (None, "")
+        yield problem(
+            "CLS506",
+            f"{what} holds `{sign}`, which Kubeflow would expand: {value!r}",
+            path=plan.spec,
+            span=span,
+            where=where,
+            hint="choose a text without `{{`, `$(` and `$$`",
+        )
+
+
+def _plan(plan: Plan) -> Iterator[Diagnostic]:
+    if not plan.workdir:
+        hint = "add `code.workdir`, the folder of the code in the image"
+        yield problem("CLS501", "no `workdir`: a step cannot find the code in its image", path=plan.spec, hint=hint)
+    if not document.default_store(plan):
+        yield problem(
+            "CLS505",
+            f"the store {plan.store!r} is a path of this machine: each run must be given the parameter `store`",
+            path=plan.spec,
+            where="store",
+            hint="give the store as a URI that the cluster reaches (`s3://bucket/prefix`), or set `store` for each run"
+            " (in a recurring run under `runtime_config.parameters`)",
+        )
+    yield from _expanded(plan, "the store's URI", document.default_store(plan))
+    yield from _expanded(plan, "`code.workdir`", plan.workdir)
+
+
+def _options(plan: Plan, options: Options) -> Iterator[Diagnostic]:
+    yield from _expanded(plan, "the option `pipeline_root`", options.pipeline_root)
+    if options.pipeline_root and not options.pipeline_root.startswith(_ROOTS):
+        message = f"Kubeflow cannot keep artifacts under {options.pipeline_root!r}"
+        hint = "give `pipeline_root` as " + ", ".join(f"`{root}...`" for root in _ROOTS)
+        yield problem("CLS508", message, path=plan.spec, hint=hint)
+    if options.gpu_model_label and not text.LABEL_KEY.fullmatch(options.gpu_model_label):
+        message = f"the option `gpu_model_label` is not the key of a node label: {options.gpu_model_label!r}"
+        yield problem("CLS508", message, path=plan.spec)
+
+
+def _images(plan: Plan) -> Iterator[Diagnostic]:
+    """One problem for each image, at the first step that has it: it is usually one for the whole spec."""
+    steps = {step.image: step for pipeline in reversed(plan.pipelines) for step in reversed(pipeline.steps)}
+    for image, step in steps.items():
+        if not image:
+            hint = "add `code.image`"
+            yield _at(plan, step, "CLS501", "no image: each step on Kubeflow runs in a container", hint)
+            continue
+        yield from _expanded(plan, "the image", image, step)
+        if not _DIGEST.fullmatch(image):
+            hint = "write `name@sha256:...` with all 64 digits, or lock the image"
+            yield _at(plan, step, "CLS502", f"the image `{image}` has no digest", hint)
+
+
+def _pipeline(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diagnostic]:
+    name = document.name(plan, pipeline)
+    if not text.NAME.fullmatch(name):
+        yield problem(
+            "CLS506",
+            f"not a pipeline's name on Kubeflow: {name!r}",
+            path=plan.spec,
+            span=pipeline.origin,
+            hint="`metadata.name` takes lower-case letters, digits and hyphens",
+        )
+    if len(name) > MAX_NAME:
+        message = f"the pipeline's name has {len(name)} characters, Kubeflow takes {MAX_NAME}: {name}"
+        yield problem("CLS507", message, path=plan.spec, span=pipeline.origin, hint="shorten `metadata.name`")
+    yield from _conditions(plan, pipeline)
+    if _may_be_too_large(pipeline):
+        size = len(text.dump(document.documents(plan, pipeline, options)))
+        if size > MAX_FILE:
+            message = f"pipeline `{pipeline.name}` takes {size:,} bytes, Kubeflow takes {MAX_FILE:,} in one upload"
+            yield problem("CLS507", message, path=plan.spec, span=pipeline.origin)
+
+
+def _may_be_too_large(pipeline: Pipeline) -> bool:
+    """Whether writing it out is worth the time; a step's frame takes less than 8 KiB, quoting at most doubles."""
+    return sum(2 * len(step.config) + 8192 for step in pipeline.steps) > MAX_FILE
+
+
+def _conditions(plan: Plan, pipeline: Pipeline) -> Iterator[Diagnostic]:
+    """A step that was skipped has no outputs, and a later one that reads them could not even be started."""
+    conditional = {step.id for step in pipeline.steps if step.when}
+    for step in pipeline.steps:
+        read = {given.step for given in step.inputs} | ({step.when.step} if step.when else set())
+        for producer in sorted(read & conditional):
+            message = f"step `{step.id}` reads what step `{producer}` writes, which may be skipped"
+            yield _at(plan, step, "CLS508", message, "Kubeflow cannot pass on the output of a conditional step")
+        if step.when and not _WORD.fullmatch(step.when.equals):
+            message = f"a condition of step `{step.id}` compares with {step.when.equals!r}, which is not one plain word"
+            yield _at(plan, step, "CLS506", message, "letters, digits, `_`, `.` and `-` mean the same everywhere")
+
+
+def _trigger(plan: Plan, trigger: Trigger) -> Iterator[Diagnostic]:
+    if trigger.event in _ELSEWHERE:
+        message = f"Kubeflow cannot start a run on `{trigger.event.value}`"
+        yield _at(plan, trigger, "CLS503", message, _ELSEWHERE[trigger.event])
+    elif trigger.event is Event.SCHEDULE and trigger.time_zone not in UTC:
+        yield _at(
+            plan,
+            trigger,
+            "CLS503",
+            f"a recurring run has no time zone: `{trigger.cron}` is read in that of the installation, usually UTC, "
+            f"not in {trigger.time_zone}",
+            "write the schedule in UTC",
+        )
+
+
+def _hints(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
+    """What is lost while the run means the same."""
+    need = step.resources
+    if step.retry.times:
+        message = "Kubeflow retries a step on any failure, not only where the infrastructure failed"
+        yield _at(plan, step, "CLS504", message)
+    if need.ephemeral_storage:
+        message = "Kubeflow cannot ask for `ephemeral_storage`"
+        yield _at(plan, step, "CLS504", message, "use `node_selector` for nodes with enough of it")
+    if need.gpu and need.gpu.memory:
+        message = "Kubeflow cannot ask for a GPU by its `memory`"
+        yield _at(plan, step, "CLS504", message, "use `gpu.model` or `node_selector` for GPUs with enough of it")
+    if need.gpu and need.gpu.model and not options.gpu_model_label:
+        message = f"`gpu.model: {need.gpu.model}` selects no node without the option `gpu_model_label`"
+        yield _at(plan, step, "CLS504", message)
+
+
+def _refused(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
+    """What would not run, or would run otherwise."""
+    need = step.resources
+    if need.nodes > 1:
+        message = f"`nodes: {need.nodes}` is not built for Kubeflow: one step is one pod"
+        yield _at(plan, step, "CLS508", message, "use several GPUs of one node")
+    if need.gpu and not text.EXTENDED_RESOURCE.fullmatch(need.gpu.resource):
+        message = f"`gpu.resource: {need.gpu.resource}` is not a resource of a cluster"
+        yield _at(
+            plan, step, "CLS508", message, "name it as the cluster does: `nvidia.com/gpu`; `gpu.model` says which"
+        )
+    labels = node_labels(need, options)
+    for key, value in labels.items():
+        if not text.LABEL_KEY.fullmatch(key) or not text.LABEL.fullmatch(value):
+            message = f"no node can carry the label `{key}: {value}`"
+            yield _at(plan, step, "CLS508", message, "63 letters, digits, `-`, `_` and `.` at most, as on the nodes")
+    if need.gpu and need.gpu.model and labels.get(options.gpu_model_label, need.gpu.model) != need.gpu.model:
+        message = f"`gpu.model` and `node_selector` disagree about `{options.gpu_model_label}`"
+        yield _at(plan, step, "CLS508", message)
+    for secret in step.secrets:
+        if not secret.name or not secret.key:
+            hint = "add `kubernetes: {name: ..., key: ...}`"
+            yield _at(plan, step, "CLS508", f"secret `{secret.env}` does not say where the cluster keeps it", hint)
+    size = len(text.argument(step.config)) + 1
+    if size > MAX_ARGUMENT:
+        message = f"what step `{step.id}` must know takes {size:,} bytes, Linux takes {MAX_ARGUMENT:,} in an argument"
+        yield _at(plan, step, "CLS507", message)
+
+
+def _texts(plan: Plan, step: Step) -> Iterator[Diagnostic]:
+    """Texts that cannot be escaped as those of a config can."""
+    need = step.resources
+    for key, value in need.node_selector:
+        yield from _expanded(plan, "`node_selector`", f"{key}: {value}", step)
+    for toleration in need.tolerations:
+        shown = f"{toleration.key} {toleration.operator} {toleration.value} {toleration.effect}"
+        yield from _expanded(plan, "a toleration", shown, step)
+    if need.gpu:
+        yield from _expanded(plan, "`gpu`", f"{need.gpu.resource} {need.gpu.model}", step)
+    for secret in step.secrets:
+        yield from _expanded(plan, f"secret `{secret.env}`", f"{secret.env} {secret.name} {secret.key}", step)

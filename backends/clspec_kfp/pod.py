@@ -1,0 +1,91 @@
+"""What a step's pod needs: its share of a machine, which machines will do, and its secrets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clspec_kfp.text import cores, quantity
+
+if TYPE_CHECKING:
+    from clspec.plan import Gpu, Resources, Secret, Step, Toleration
+    from clspec_kfp.options import Options
+
+_GB = 1_000_000_000
+
+
+def resources(need: Resources) -> dict[str, Any]:
+    """Limits, from which Kubernetes derives equal requests; nothing where the spec states nothing.
+
+    Each is said twice: the `resource*` strings are read since early 2025, the numbers (cores; 10^9 bytes) before.
+    """
+    said: dict[str, Any] = {}
+    if need.cpu:
+        said |= {"cpuLimit": float(need.cpu), "resourceCpuLimit": cores(need.cpu)}
+    if need.memory:
+        said |= {"memoryLimit": need.memory / _GB, "resourceMemoryLimit": quantity(need.memory)}
+    if need.gpu and need.gpu.count:
+        said["accelerator"] = _accelerator(need.gpu)
+    return said
+
+
+def _accelerator(gpu: Gpu) -> dict[str, str]:
+    # An int64 is a string in protobuf's JSON. The type is used verbatim as the name of a Kubernetes resource.
+    count = str(gpu.count)
+    return {"type": gpu.resource, "count": count, "resourceType": gpu.resource, "resourceCount": count}
+
+
+def kubernetes(step: Step, options: Options) -> dict[str, Any]:
+    """The step's KubernetesExecutorConfig; empty if its pod needs nothing special."""
+    need = step.resources
+    said: dict[str, Any] = {}
+    labels = node_labels(need, options)
+    if labels:
+        said["nodeSelector"] = {"labels": labels}
+    if need.tolerations:
+        said["tolerations"] = [_toleration(toleration) for toleration in need.tolerations]
+    if need.shared_memory:
+        said["emptyDirMounts"] = [_shared_memory(need.shared_memory)]
+    if step.secrets:
+        said["secretAsEnv"] = _secrets(step.secrets)
+    if step.timeout:
+        said["activeDeadlineSeconds"] = str(step.timeout)
+    return said
+
+
+def node_labels(need: Resources, options: Options) -> dict[str, str]:
+    """The labels a node must carry, that of the GPU's model included."""
+    labels = dict(need.node_selector)
+    if need.gpu and need.gpu.model and options.gpu_model_label:
+        labels.setdefault(options.gpu_model_label, need.gpu.model)
+    return labels
+
+
+def _toleration(toleration: Toleration) -> dict[str, str]:
+    fields = {
+        "key": toleration.key,
+        "operator": toleration.operator,
+        "value": toleration.value,
+        "effect": toleration.effect,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _shared_memory(size: int) -> dict[str, str]:
+    # A container's own /dev/shm has 64 MiB, too little for the workers of a data loader.
+    return {"volumeName": "dshm", "mountPath": "/dev/shm", "medium": "Memory", "sizeLimit": quantity(size)}  # noqa: S108
+
+
+def _secrets(secrets: tuple[Secret, ...]) -> list[dict[str, Any]]:
+    """One entry for each Kubernetes secret; its name stands twice, for older backends and for newer ones."""
+    keys: dict[str, list[dict[str, str]]] = {}
+    for secret in secrets:
+        keys.setdefault(secret.name, []).append({"secretKey": secret.key, "envVar": secret.env})
+    return [
+        {
+            "secretName": name,
+            "secretNameParameter": {"runtimeValue": {"constant": name}},
+            "keyToEnv": key_to_env,
+            "optional": False,
+        }
+        for name, key_to_env in keys.items()
+    ]

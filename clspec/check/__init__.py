@@ -1,0 +1,38 @@
+"""What a spec means: one rule for each law of the language, one module for each family of laws."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clspec.check import entrypoints, pins, references, scenarios, schedules, unbuilt
+from clspec.check.facts import Facts
+from clspec.diagnostic import Diagnostic, in_order
+from clspec.parse import Absent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+RULES = (
+    *references.RULES,
+    *scenarios.RULES,
+    *entrypoints.RULES,
+    *schedules.RULES,
+    *unbuilt.RULES,
+    *pins.RULES,
+)
+
+
+def check(facts: Facts) -> tuple[Diagnostic, ...]:
+    """Everything that is wrong with the meaning of a spec, in the order of the places."""
+    return in_order(found for rule in RULES for found in _applied(rule, facts))
+
+
+def _applied(rule: Callable[[Facts], Iterator[Diagnostic]], facts: Facts) -> Iterator[Diagnostic]:
+    """What a rule finds; it ends where it needs something whose absence is reported already."""
+    try:
+        yield from rule(facts)
+    except Absent:
+        return
+
+
+__all__ = ["Facts", "check"]

@@ -1,0 +1,162 @@
+"""User code must be callable as it will be called; it is read, never run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clspec import code
+from clspec.diagnostic import did_you_mean
+from clspec.spec import PythonSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from clspec.check.facts import Facts
+    from clspec.diagnostic import Diagnostic, Pointer
+
+TRAIN = ("data", "validation", "model_dir", "seed")
+PREDICT = ("data", "model_dir")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A place that runs user code, and how: keyword arguments of a function, placeholders of a command."""
+
+    at: Pointer
+    entrypoint: str | None
+    command: tuple[str, ...] | None
+    arguments: tuple[str, ...]
+    placeholders: tuple[str, ...]
+    """What a command must hold; `optional` is what it may hold besides."""
+    optional: tuple[str, ...] = ()
+
+
+def calls(facts: Facts) -> Iterator[Call]:
+    """Every place of the spec that runs user code."""
+    spec, value = facts.spec, facts.document.value
+    if "training" in value:
+        params = tuple(spec.training.params)
+        seed = ("seed",) if "seeds" in value["training"] else ()
+        yield Call(
+            at=("training",),
+            entrypoint=spec.training.entrypoint,
+            command=spec.training.command,
+            arguments=(*TRAIN, *params),
+            placeholders=("data", "model_dir", *seed, *(f"params.{name}" for name in params)),
+            optional=("validation", "seed"),
+        )
+    if "inference" in value:
+        yield Call(
+            at=("inference",),
+            entrypoint=spec.inference.entrypoint,
+            command=spec.inference.command,
+            arguments=PREDICT,
+            placeholders=("data", "model_dir", "out"),
+        )
+    for name, source in spec.sources.items():
+        if isinstance(source, PythonSource):
+            at = ("sources", name)
+            yield Call(
+                at=at, entrypoint=source.entrypoint, command=source.command, arguments=(), placeholders=("out",)
+            )
+
+
+def root_exists(facts: Facts) -> Iterator[Diagnostic]:
+    """The code root is a folder beside the spec."""
+    written = facts.spec.code.root
+    at: Pointer = ("code", "root")
+    if facts.root.is_dir():
+        return
+    if facts.root.exists():
+        yield facts.problem("CLS308", at, f"`{written}` is not a folder", "name the folder that holds the modules")
+    else:
+        folders = [p.name for p in facts.folder.iterdir() if p.is_dir()] if facts.folder.is_dir() else []
+        yield facts.problem("CLS308", at, f"there is no folder `{written}` beside the spec", did_you_mean(written, folders))
+
+
+def functions_fit(facts: Facts) -> Iterator[Diagnostic]:
+    """Every entry point is a function that takes just what it is given."""
+    if not facts.root.is_dir():
+        return
+    for call in calls(facts):
+        if call.entrypoint is not None:
+            yield from _function_fits(facts, call, call.entrypoint)
+
+
+def _function_fits(facts: Facts, call: Call, entrypoint: str) -> Iterator[Diagnostic]:
+    at = (*call.at, "entrypoint")
+    try:
+        function = code.function(facts.root, entrypoint)
+    except code.NotFound as missing:
+        name = entrypoint.partition(":")[2] if "function" in str(missing) else entrypoint.partition(":")[0]
+        yield facts.problem("CLS309", at, str(missing), did_you_mean(name, missing.known))
+    except code.Unreadable as error:
+        yield facts.problem("CLS310", at, f"the module cannot be read: {error}")
+    else:
+        if complaint := function.complaint(call.arguments):
+            given = ", ".join(f"{name}=" for name in call.arguments)
+            yield facts.problem(
+                "CLS311", at, f"`{entrypoint}` does not fit: {complaint}", f"it is called as {function.name}({given})"
+            )
+
+
+def params_are_free(facts: Facts) -> Iterator[Diagnostic]:
+    """A parameter has no name that the engine itself gives."""
+    for name in facts.spec.training.params:
+        if name in TRAIN:
+            yield facts.key_problem("CLS311", ("training", "params", name), f"`{name}` is given by clspec itself")
+
+
+def placeholders_fit(facts: Facts) -> Iterator[Diagnostic]:
+    """A command holds the placeholders of its place, all that it needs and no others."""
+    for call in calls(facts):
+        if call.command is None:
+            continue
+        known = {*call.placeholders, *call.optional}
+        used: set[str] = set()
+        for index, argument in enumerate(call.command):
+            at = (*call.at, "command", index)
+            for match in _PLACEHOLDER.finditer(argument):
+                used.add(match[1])
+                if match[1] not in known:
+                    span = facts.document.inside(at, match.start(), match.end())
+                    hint = did_you_mean(match[1], known)
+                    yield facts.problem("CLS312", at, f"`{{{match[1]}}}` stands for nothing here", hint, span)
+            if re.search(r"[{}]", _PLACEHOLDER.sub("", argument)):
+                yield facts.problem("CLS312", at, "a brace here is part of no placeholder", "put such text in a script")
+        missing = [name for name in call.placeholders if name not in used]
+        if missing:
+            names = ", ".join(f"`{{{name}}}`" for name in missing)
+            yield facts.key_problem("CLS312", (*call.at, "command"), f"the command does not use {names}")
+
+
+def commands_take_scalars(facts: Facts) -> Iterator[Diagnostic]:
+    """A parameter that is put into a command line is one text, not a list."""
+    if facts.spec.training.command is None:
+        return
+    for name, value in facts.spec.training.params.items():
+        if isinstance(value, tuple):
+            yield facts.problem("CLS203", ("training", "params", name), "a list cannot be put into a command line")
+
+
+def code_can_be_pinned(facts: Facts) -> Iterator[Diagnostic]:
+    """All files under the code root can be read, and none leads out of it."""
+    if not facts.root.is_dir():
+        return
+    try:
+        list(code.files(facts.root))
+    except code.CodeError as error:
+        yield facts.problem("CLS315", ("code", "root"), str(error))
+
+
+RULES = (
+    root_exists,
+    code_can_be_pinned,
+    functions_fit,
+    params_are_free,
+    placeholders_fit,
+    commands_take_scalars,
+)

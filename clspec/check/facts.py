@@ -1,0 +1,83 @@
+"""What every rule may look at, and how it says what it found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clspec import codes
+from clspec.diagnostic import did_you_mean
+from clspec.parse import Absent
+from clspec.spec import Dataset, Spec, resolved
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clspec.diagnostic import Diagnostic, Pointer, Span
+    from clspec.load import Document
+    from clspec.lock import Lock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """A spec and its surroundings. Pointers into the spec point into `document`, which has the right shape.
+
+    `written` is the document as the user wrote it: a dataset with a broken body is still a declared name.
+    """
+
+    spec: Spec
+    document: Document
+    written: Document
+    folder: Path
+    """The folder of the spec, from which its paths count."""
+    lock: Lock | None
+    lock_path: str
+
+    @property
+    def root(self) -> Path:
+        """The code root."""
+        return self.folder / self.spec.code.root
+
+    def problem(self, code: str, at: Pointer, message: str, hint: str = "", span: Span | None = None) -> Diagnostic:
+        """A problem with the value at a pointer, or with a part of it."""
+        return codes.problem(
+            code,
+            message,
+            path=self.document.path,
+            span=span or self.document.span(at),
+            hint=hint,
+            where=self.document.where(at),
+        )
+
+    def key_problem(self, code: str, at: Pointer, message: str, hint: str = "") -> Diagnostic:
+        """A problem with a key, or with all that stands under it."""
+        return self.problem(code, at, message, hint, self.document.key_span(at))
+
+    def declared(self, section: str) -> frozenset[str]:
+        """The names that the user gave in a section, whatever became of their bodies."""
+        found = self.written.value.get(section)
+        return frozenset(found) if isinstance(found, dict) else frozenset()
+
+    def unknown(self, section: str, name: str, at: Pointer) -> Diagnostic | None:
+        """The problem that a name refers to nothing in a section, if so."""
+        known = self.declared(section)
+        if name in known:
+            return None
+        what = section.removesuffix("s")
+        hint = did_you_mean(name, known) or f"`{section}` defines none"
+        return self.problem("CLS301", at, f"there is no {what} `{name}`", hint)
+
+    def dataset(self, name: str) -> Dataset:
+        """A dataset with what it takes over.
+
+        Raises:
+            Absent: it is not there or not readable, which is reported elsewhere.
+        """
+        found = resolved(self.spec, name)
+        if found is None or found.columns is None:
+            raise Absent(name)
+        return found
+
+    def columns(self, name: str) -> dict[str, str]:
+        """The columns of a dataset, by name; raises `Absent` as `dataset` does."""
+        return self.dataset(name).columns or {}

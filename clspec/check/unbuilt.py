@@ -1,0 +1,85 @@
+"""What the language knows and this version does not carry out yet is refused, never ignored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clspec import catalog
+from clspec.check.scenarios import groups
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from clspec.check.facts import Facts
+    from clspec.diagnostic import Diagnostic, Pointer
+
+_SECTIONS = ("feedback", "promotion", "waivers", "environments", "notify")
+_GOLDEN = ("reuse", "baseline", "slices")
+_SCENARIO = ("slices", "for_each")
+_CHECK = ("margin", "max_gap")
+_WORKING = tuple(name for name, metric in catalog.METRICS.items() if metric.proportion)
+
+
+def sections(facts: Facts) -> Iterator[Diagnostic]:
+    """Whole sections."""
+    for name in _SECTIONS:
+        if name in facts.document.value:
+            yield _refused(facts, (name,), f"section `{name}`")
+
+
+def keys(facts: Facts) -> Iterator[Diagnostic]:
+    """Single keys of sections that work otherwise."""
+    value = facts.document.value
+    for section in ("sources", "datasets"):
+        for name, item in value.get(section, {}).items():
+            for key in ("freshness", "expect"):
+                if key in item:
+                    yield _refused(facts, (section, name, key), f"`{key}`")
+    for name, source in value.get("sources", {}).items():
+        if source["type"] == "postgres":
+            yield facts.problem("CLS801", ("sources", name, "type"), "sources of type `postgres` are not supported yet")
+    for section in ("training", "inference"):
+        if value.get(section, {}).get("resources", {}).get("nodes", 1) > 1:
+            yield _refused(facts, (section, "resources", "nodes"), "training on several machines")
+
+
+def golden(facts: Facts) -> Iterator[Diagnostic]:
+    """Keys of the golden section, its scenarios and their checks."""
+    section = facts.document.value.get("golden", {})
+    for key in _GOLDEN:
+        if key in section:
+            yield _refused(facts, ("golden", key), f"`{key}`")
+    for index, scenario in enumerate(section.get("scenarios", [])):
+        for key in _SCENARIO:
+            if key in scenario:
+                yield _refused(facts, ("golden", "scenarios", index, key), f"`{key}`")
+    for _, _, checks, at in groups(facts):
+        for number, check in enumerate(checks):
+            place: Pointer = (*at, "checks", number)
+            for key in _CHECK:
+                if getattr(check, key) is not None:
+                    yield _refused(facts, (*place, key), f"`{key}`")
+            if check.metric.startswith("python:") or (check.metric in catalog.METRICS and check.metric not in _WORKING):
+                yield facts.problem(
+                    "CLS801",
+                    (*place, "metric"),
+                    f"metric `{check.metric}` is not supported yet",
+                    "working now: " + ", ".join(f"`{name}`" for name in _WORKING),
+                )
+            for key in ("higher_is_better", "range"):
+                if getattr(check, key) is not None:
+                    yield _refused(facts, (*place, key), f"`{key}` (for metrics of your own)")
+
+
+def triggers(facts: Facts) -> Iterator[Diagnostic]:
+    """Triggers of the pipeline that is not built yet."""
+    for index, trigger in enumerate(facts.spec.triggers):
+        if trigger.run == "improvement":
+            yield facts.problem("CLS801", ("triggers", index, "run"), "the `improvement` pipeline is not supported yet")
+
+
+def _refused(facts: Facts, at: Pointer, what: str) -> Diagnostic:
+    return facts.key_problem("CLS801", at, f"{what} is not supported yet", "remove it for now")
+
+
+RULES = (sections, keys, golden, triggers)

@@ -1,0 +1,245 @@
+"""Every code a diagnostic can carry: what it weighs, what it means and how to mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clspec.diagnostic import Diagnostic, Severity
+
+if TYPE_CHECKING:
+    from clspec.diagnostic import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A kind of problem: its weight, a title of a few words, and a paragraph for `clspec explain`."""
+
+    severity: Severity
+    title: str
+    text: str
+
+
+def problem(  # noqa: PLR0913  # a diagnostic is this many plain facts
+    code: str,
+    message: str,
+    *,
+    path: str,
+    span: Span | None = None,
+    hint: str = "",
+    where: str = "",
+) -> Diagnostic:
+    """A diagnostic that weighs what its code says.
+
+    Raises:
+        KeyError: the code is not in the table.
+    """
+    severity = CODES[code].severity
+    return Diagnostic(code=code, severity=severity, message=message, path=path, span=span, hint=hint, where=where)
+
+
+_E = Severity.ERROR
+_W = Severity.WARNING
+
+CODES: dict[str, Code] = {
+    # -- reading the file ----------------------------------------------------------------------------------------
+    "CLS101": Code(_E, "not valid YAML", "The text cannot be read as YAML; the place is where the parser gave up."),
+    "CLS102": Code(_E, "not UTF-8 text", "A spec is a UTF-8 text file. Save it as UTF-8 without other encodings."),
+    "CLS103": Code(
+        _E,
+        "file too large",
+        "A spec may be 32 MiB (256 KiB where PyYAML was installed without libyaml, whose pure-Python stand-in is slow).",
+    ),
+    "CLS104": Code(
+        _E,
+        "hidden character",
+        "Control characters, bidirectional overrides, and the line breaks NEL, U+2028, U+2029 and a lone carriage "
+        "return can make a reviewer see another text than the machine reads. Remove the character; inside a "
+        'double-quoted string an escape such as "\\u2028" says the same in the open.',
+    ),
+    "CLS105": Code(
+        _E,
+        "key given twice",
+        "The same key stands twice in one mapping. Other readers keep the last one silently; here one must go.",
+    ),
+    "CLS106": Code(_E, "key is not a string", "Keys are strings. Quote the key: `'1': ...` instead of `1: ...`."),
+    "CLS107": Code(_E, "tag", "YAML tags (`!something`) make a value depend on the reader. Write the plain value."),
+    "CLS108": Code(_E, "not a finite number", "NaN and infinities compare with nothing; a gate must. Give a number."),
+    "CLS109": Code(_E, "nested too deeply", "A spec may nest 64 levels."),
+    "CLS110": Code(
+        _E,
+        "aliases expand too far",
+        "Aliases (`*name`) and merges (`<<`) are counted as if written out; a few lines can otherwise stand for "
+        "gigabytes. An alias inside its own anchor never ends.",
+    ),
+    "CLS111": Code(_E, "empty file", "The file holds no document. `apiVersion` and `kind` come first."),
+    "CLS112": Code(_E, "not a mapping", "The top of a spec is a mapping of keys such as `apiVersion: ...`."),
+    "CLS113": Code(_E, "more than one document", "One file is one spec: remove the `---` and what follows, or split it."),
+    "CLS114": Code(
+        _W,
+        "merge key",
+        "`<<` copies keys from elsewhere in the file, so that a reviewer does not see them where they act. "
+        "It works; writing the keys out is clearer.",
+    ),
+    "CLS115": Code(_E, "alias without anchor", "`*name` repeats what `&name` marked earlier in the file; nothing did."),
+    "CLS116": Code(
+        _E, "integer out of range", "Integers have at most 64 bits with a sign; quote it if it is a name, not a number."
+    ),
+    "CLS117": Code(_E, "nothing to merge", "`<<` takes a mapping or a list of mappings, as aliases or written there."),
+    # -- the shape of the document -------------------------------------------------------------------------------
+    "CLS201": Code(
+        _E,
+        "unknown key",
+        "The language has no such key here. Keys are never ignored: a misspelt safety rule would silently be none. "
+        "Free-form notes go under `meta`.",
+    ),
+    "CLS202": Code(_E, "missing key", "A key that is required here is absent."),
+    "CLS203": Code(
+        _E,
+        "wrong type",
+        "The value is of another type than this key takes. Scalars follow YAML 1.2: `3e-4` is a number, `no` a string.",
+    ),
+    "CLS204": Code(_E, "not one of the allowed values", "The key takes one of a fixed list of values."),
+    "CLS205": Code(
+        _E,
+        "not of the required form",
+        "The text does not have the form that this key demands: names are lower-case letters, digits and hyphens; "
+        "durations `90s 15m 6h 14d`; memory `512Mi 16Gi`; entry points `module:function`.",
+    ),
+    "CLS206": Code(_E, "number out of range", "The number lies outside what this key accepts."),
+    "CLS207": Code(_E, "wrong number of items", "The list or mapping has too few or too many items, or one twice."),
+    "CLS208": Code(_E, "exactly one of several keys", "Exactly one of the named keys must be given."),
+    "CLS210": Code(
+        _E,
+        "unknown language version",
+        "This clspec reads `clspec.dev/v1alpha1`. A file of a newer language needs a newer clspec; nothing else "
+        "of the file was judged.",
+    ),
+    # -- names and what they refer to ----------------------------------------------------------------------------
+    "CLS301": Code(_E, "unknown reference", "The name refers to a dataset, source, slice or such that is not defined."),
+    "CLS302": Code(_E, "unknown column", "The dataset or source has no column of that name."),
+    "CLS303": Code(_E, "unknown class", "The class is not in `task.classes`; a gate on it would judge nothing."),
+    "CLS304": Code(_E, "unknown metric", "The metric is not built in and is not of the form `python:module:function`."),
+    "CLS305": Code(_E, "id given twice", "Two items share one id, so that a verdict would not say whose it is."),
+    "CLS306": Code(_E, "circular reference", "Datasets that are `like` each other never say what they hold."),
+    "CLS307": Code(
+        _E,
+        "metric and its class",
+        "Metrics about one class (recall, precision, false_positive_rate, false_negative_rate) need `class`; "
+        "accuracy is over all classes and takes none.",
+    ),
+    "CLS308": Code(_E, "no such code folder", "`code.root` names the folder with the user's code, beside the spec."),
+    "CLS309": Code(
+        _E,
+        "no such entry point",
+        "`module:function` must name a function at the top level of a module under `code.root`. It is looked up by "
+        "reading the source; nothing is imported or run.",
+    ),
+    "CLS310": Code(_E, "module cannot be read", "The module is not valid Python, so that its functions are unknown."),
+    "CLS311": Code(
+        _E,
+        "parameters do not fit",
+        "An entry point is called with keyword arguments: `train(data, validation, model_dir, seed, **params)`, "
+        "`predict(data, model_dir)`, a source without any. Every key of `params` must be a parameter, and every "
+        "parameter without a default must be given.",
+    ),
+    "CLS312": Code(_E, "unknown placeholder", "A command may hold only the placeholders of its place, each whole."),
+    "CLS313": Code(_E, "columns do not fit", "What is named there does not have the columns or types needed here."),
+    "CLS314": Code(_E, "not a schedule", "`cron` has five fields (minute hour day month weekday); `time_zone` is an IANA name."),
+    "CLS315": Code(_E, "path cannot be used", "Paths in a spec are relative to its folder and must not leave a code root."),
+    "CLS320": Code(
+        _E,
+        "predicate cannot be read",
+        "Predicates are a small closed part of SQL: comparison, `and or not`, `in`, `between`, `is [not] null`, "
+        "`like`, arithmetic and a few pure functions. Strings are in single quotes.",
+    ),
+    "CLS321": Code(
+        _E,
+        "types in a predicate",
+        "There are no implicit conversions: `label = 3` compares a string with a number and would be an error or, "
+        "worse, empty. A predicate as a whole is true or false.",
+    ),
+    "CLS322": Code(_E, "predicate too large", "A predicate nests at most 24 levels and has at most 4,096 characters."),
+    # -- what keeps a gate honest --------------------------------------------------------------------------------
+    "CLS401": Code(
+        _E, "nothing must pass", "A golden set without a single `must_pass: true` scenario lets every model through."
+    ),
+    "CLS402": Code(
+        _E,
+        "only comparisons",
+        "A must-pass scenario needs a check with `min` or `max`: a comparison says nothing while there is no champion, "
+        "and a chain of models, each a little worse, passes it for ever.",
+    ),
+    "CLS403": Code(
+        _E,
+        "cannot be met",
+        "Even a faultless model could not meet this bound with the rows (or clusters) that the pinned golden set "
+        "has for it: zero errors in n samples prove at most (1 - confidence)^(1/n). Add golden rows, or set a "
+        "threshold that so few can prove. Some thresholds (`min: 1`, `max: 0`) no number of samples can prove.",
+    ),
+    "CLS404": Code(_E, "golden data not pinned", "The golden dataset needs `pinned: true`: nothing may append to it unseen."),
+    "CLS405": Code(_E, "trained on golden data", "The training dataset and the golden dataset are one and the same."),
+    "CLS406": Code(
+        _E,
+        "point gate on a must-pass",
+        "`gate: point` judges the estimate without its uncertainty; a must-pass scenario is judged at its bound.",
+    ),
+    "CLS407": Code(
+        _E,
+        "bounds the harmless side",
+        "The metric is better when higher and has a `max` (or lower and has a `min`): the check would refuse good "
+        "models and pass bad ones.",
+    ),
+    "CLS408": Code(_E, "unguarded split", "The training data has no rows left, or none is kept for validation."),
+    "CLS412": Code(
+        _W,
+        "one class only",
+        "The must-pass scenario judges one class by its recall alone: a model that always answers that class passes. "
+        "Add a `guard` that limits the false positives on rows of other classes.",
+    ),
+    "CLS414": Code(
+        _W,
+        "rows taken as independent",
+        "The golden dataset has a `group`, so that its rows come in clumps, but `golden.cluster_by` is not given: "
+        "bounds computed as if the rows were independent are too narrow.",
+    ),
+    # -- what a target can and cannot say ------------------------------------------------------------------------
+    "CLS501": Code(_E, "no image", "Steps on a cluster run in an image: give `code.image` (by digest) and `code.workdir`."),
+    "CLS502": Code(
+        _E,
+        "floating image",
+        "A tag can mean another image tomorrow. Write `name@sha256:...`, or record what the tag means now with "
+        "`clspec lock SPEC --image sha256:...`.",
+    ),
+    "CLS503": Code(_W, "trigger not expressed", "The target cannot start a run on this event; something else must."),
+    "CLS504": Code(_W, "hint not kept", "The target cannot pass on this hint; the run means the same without it."),
+    "CLS505": Code(
+        _W,
+        "store is a path of this machine",
+        "A cluster cannot see a local path, so the run takes the store's URI as a required parameter `store`.",
+    ),
+    "CLS506": Code(_E, "text that the target would change", "The target expands some texts (templates, variables); this one."),
+    "CLS507": Code(_E, "too large for the target", "The target caps the number of tasks or the size of its objects."),
+    "CLS508": Code(_E, "target cannot express it", "The target has no way to say this, and the meaning would change."),
+    # -- the lock ------------------------------------------------------------------------------------------------
+    "CLS601": Code(
+        _E,
+        "no pin",
+        "The lock does not say which bytes this dataset means, so that two runs could judge different data. "
+        "`clspec lock SPEC` pins what has no pin.",
+    ),
+    "CLS602": Code(
+        _E,
+        "stale pin",
+        "The lock was made for another text of the spec than this one. `clspec lock SPEC` brings it up to date "
+        "and keeps every dataset's digest.",
+    ),
+    "CLS603": Code(_E, "lock cannot be read", "The lock is written by `clspec lock`; restore it from version control."),
+    "CLS604": Code(_W, "pin without use", "The lock pins something that the spec no longer has."),
+    # -- not there yet -------------------------------------------------------------------------------------------
+    "CLS801": Code(
+        _E,
+        "not supported yet",
+        "The language knows this, but this version of clspec does not carry it out. It refuses instead of ignoring it.",
+    ),
+}

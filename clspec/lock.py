@@ -1,0 +1,91 @@
+"""Which bytes a spec's names mean: dataset digests, images, column schemas, and what the golden set holds.
+
+The lock lies beside its spec. It is read as plain values (the loader's), and written here, one item a block, sorted.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+import msgspec
+import yaml
+
+VERSION = 1
+_HEADING = "# Written by `clspec lock`: which bytes the names in the spec mean. Commit it; do not edit it.\n"
+
+
+class _Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A mapping of the lock."""
+
+
+class DatasetPin(_Item, frozen=True, kw_only=True):
+    """One version of a dataset, by the sha256 of its canonical content, and the shape it was pinned with."""
+
+    digest: str
+    rows: int
+    columns: dict[str, str]
+    key: str
+    group: str = ""
+
+
+class SourcePin(_Item, frozen=True, kw_only=True):
+    """The columns that a source had."""
+
+    columns: dict[str, str]
+
+
+class Count(_Item, frozen=True, kw_only=True):
+    """What a predicate selects from the pinned golden set; `clusters` only where rows are clustered."""
+
+    select: str
+    rows: int
+    clusters: int | None = None
+    cluster_by: str = ""
+
+
+class ScenarioPin(_Item, frozen=True, kw_only=True):
+    """What the golden set holds for a scenario, and for its guard."""
+
+    scenario: Count
+    guard: Count | None = None
+
+
+class Lock(_Item, frozen=True, kw_only=True):
+    """Everything that is pinned; `images` maps an image tag to the digest that it meant."""
+
+    version: int = VERSION
+    datasets: dict[str, DatasetPin] = {}
+    images: dict[str, str] = {}
+    scenarios: dict[str, ScenarioPin] = {}
+    sources: dict[str, SourcePin] = {}
+
+
+class LockError(Exception):
+    """The lock's values do not have the lock's form."""
+
+
+def path_for(spec: str) -> str:
+    """The path of a spec's lock: the spec's, with `.lock` for its ending."""
+    return str(PurePath(spec).with_suffix(".lock"))
+
+
+def parse(value: Any) -> Lock:
+    """The lock that these plain values mean.
+
+    Raises:
+        LockError: they do not have the lock's form, or are of a newer version.
+    """
+    if isinstance(value, dict) and isinstance(value.get("version"), int) and value["version"] > VERSION:
+        message = f"it is of version {value['version']}, this clspec writes version {VERSION}; install a newer clspec"
+        raise LockError(message)
+    try:
+        return msgspec.convert(value, Lock)
+    except msgspec.ValidationError as error:
+        raise LockError(str(error).replace("`", "")) from error
+
+
+def render(lock: Lock) -> str:
+    """The text of the lock: the same lock gives the same bytes."""
+    values = {"version": lock.version, **msgspec.to_builtins(lock)}
+    return _HEADING + yaml.safe_dump(values, sort_keys=True, default_flow_style=False, allow_unicode=True, width=10_000)

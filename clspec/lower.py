@@ -1,0 +1,377 @@
+"""A spec and its lock as a plan: which steps must happen, on what, in what order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clspec import plan, spec
+from clspec.plan import Artifact, ArtifactType, Input, Kind, canonical
+from clspec.quantity import seconds, size
+
+if TYPE_CHECKING:
+    from clspec.check import Facts
+    from clspec.diagnostic import Pointer
+
+_DATASET = ArtifactType.DATASET
+
+
+def lower(facts: Facts, code_digest: str) -> plan.Plan:
+    """The plan of a spec without errors; `facts.lock` pins all of its data."""
+    return plan.Plan(
+        name=facts.spec.metadata.name,
+        spec=facts.document.path,
+        store=facts.spec.store,
+        workdir=facts.spec.code.workdir,
+        pipelines=(_Regression(facts, code_digest).pipeline(),),
+    )
+
+
+class _Regression:
+    """The pipeline in which code moves and every dataset is pinned."""
+
+    def __init__(self, facts: Facts, code_digest: str) -> None:
+        self.facts = facts
+        self.spec = facts.spec
+        self.code = code_digest
+        self.training_data = self.spec.training.dataset
+        self.golden_data = self.spec.golden.dataset
+
+    def pipeline(self) -> plan.Pipeline:
+        """All of it, each step after those it reads from."""
+        seeds = self.spec.training.seeds
+        steps = (
+            self._pin(),
+            self._snapshot_training(),
+            self._snapshot_golden(),
+            *(self._train(seed) for seed in seeds),
+            *(self._predict(seed, shard) for seed in seeds for shard in range(1, self.spec.inference.shards + 1)),
+            *(self._evaluate(seed) for seed in seeds),
+            self._gate(),
+            self._register(),
+            self._report(),
+            self._conclude(),
+        )
+        triggers = tuple(
+            self._trigger(index, trigger)
+            for index, trigger in enumerate(self.spec.triggers)
+            if trigger.run == "regression"
+        )
+        return plan.Pipeline(name="regression", steps=steps, triggers=triggers, origin=self._span(("metadata",)))
+
+    # -- the steps, in their order -----------------------------------------------------------------------------------
+
+    def _pin(self) -> plan.Step:
+        names = dict.fromkeys((self.training_data, self.golden_data))
+        config = {"datasets": {name: self._dataset(name) for name in names}, "code": self.code}
+        return self._step(
+            "pin", Kind.PIN, config, ("datasets",), outputs=(Artifact(name="pins", type=ArtifactType.METRICS),), pure=False
+        )
+
+    def _snapshot_training(self) -> plan.Step:
+        dataset = self._dataset(self.training_data)
+        config = {
+            "dataset": self.training_data,
+            **dataset,
+            "split": {"validation": self.spec.training.split.validation, "by": dataset["group"] or dataset["key"]},
+        }
+        del config["from"]
+        outputs = (Artifact(name="data", type=_DATASET), Artifact(name="validation", type=_DATASET))
+        return self._snapshot(self.training_data, config, outputs)
+
+    def _snapshot_golden(self) -> plan.Step:
+        config = {"dataset": self.golden_data, **self._dataset(self.golden_data), "split": None}
+        del config["from"]
+        return self._snapshot(self.golden_data, config, (Artifact(name="data", type=_DATASET),))
+
+    def _snapshot(self, name: str, config: dict[str, Any], outputs: tuple[Artifact, ...]) -> plan.Step:
+        inputs = (Input(name="pins", step="pin", output="pins"),)
+        return self._step(f"snapshot-{name}", Kind.SNAPSHOT, config, ("datasets", name), inputs=inputs, outputs=outputs)
+
+    def _train(self, seed: int) -> plan.Step:
+        training = self.spec.training
+        learned, judged = f"snapshot-{self.training_data}", f"snapshot-{self.golden_data}"
+        dataset = self._dataset(self.training_data)
+        config = {
+            "call": _call(training, self.code),
+            "params": {name: list(v) if isinstance(v, tuple) else v for name, v in training.params.items()},
+            "seed": seed,
+            "key": dataset["key"],
+            "group": dataset["group"],
+            "golden": {key: self._dataset(self.golden_data)[key] for key in ("key", "group")},
+        }
+        inputs = (
+            Input(name="data", step=learned, output="data"),
+            Input(name="validation", step=learned, output="validation"),
+            Input(name="golden", step=judged, output="data"),
+        )
+        outputs = (Artifact(name="model", type=ArtifactType.MODEL), Artifact(name="metrics", type=ArtifactType.METRICS))
+        return self._step(
+            f"train-seed-{seed}", Kind.TRAIN, config, ("training",), inputs=inputs, outputs=outputs, place=training
+        )
+
+    def _predict(self, seed: int, shard: int) -> plan.Step:
+        inference = self.spec.inference
+        config = {
+            "call": _call(inference, self.code),
+            "task": self._task(),
+            "key": self._dataset(self.golden_data)["key"],
+            "shard": shard,
+            "shards": inference.shards,
+        }
+        inputs = (
+            Input(name="model", step=f"train-seed-{seed}", output="model"),
+            Input(name="data", step=f"snapshot-{self.golden_data}", output="data"),
+        )
+        outputs = (Artifact(name="predictions", type=ArtifactType.PREDICTIONS),)
+        name = self._prediction(seed, shard)
+        return self._step(name, Kind.PREDICT, config, ("inference",), inputs=inputs, outputs=outputs, place=inference)
+
+    def _prediction(self, seed: int, shard: int) -> str:
+        return f"predict-seed-{seed}" + (f"-shard-{shard}" if self.spec.inference.shards > 1 else "")
+
+    def _evaluate(self, seed: int) -> plan.Step:
+        dataset = self._dataset(self.golden_data)
+        config = {
+            "task": self._task(),
+            "key": dataset["key"],
+            "columns": dataset["columns"],
+            "cluster_by": self.spec.golden.cluster_by,
+            "scenarios": [_measured(scenario) for scenario in self.spec.golden.scenarios],
+        }
+        inputs = (
+            Input(name="data", step=f"snapshot-{self.golden_data}", output="data"),
+            *(
+                Input(name=f"predictions-{shard}", step=self._prediction(seed, shard), output="predictions")
+                for shard in range(1, self.spec.inference.shards + 1)
+            ),
+        )
+        outputs = (Artifact(name="metrics", type=ArtifactType.METRICS),)
+        return self._step(f"evaluate-seed-{seed}", Kind.EVALUATE, config, ("golden",), inputs=inputs, outputs=outputs)
+
+    def _gate(self) -> plan.Step:
+        config = {
+            "seeds": list(self.spec.training.seeds),
+            "scenarios": [self._judged(scenario) for scenario in self.spec.golden.scenarios],
+        }
+        inputs = tuple(
+            Input(name=f"metrics-seed-{seed}", step=f"evaluate-seed-{seed}", output="metrics")
+            for seed in self.spec.training.seeds
+        )
+        outputs = (Artifact(name="verdict", type=ArtifactType.VERDICT),)
+        return self._step(
+            "gate", Kind.GATE, config, ("golden",), inputs=inputs, outputs=outputs, parameters=("verdict",)
+        )
+
+    def _register(self) -> plan.Step:
+        first = self.spec.training.seeds[0]
+        inputs = (
+            Input(name="model", step=f"train-seed-{first}", output="model"),
+            Input(name="training", step=f"train-seed-{first}", output="metrics"),
+            Input(name="metrics", step=f"evaluate-seed-{first}", output="metrics"),
+            Input(name="verdict", step="gate", output="verdict"),
+        )
+        passed = plan.Condition(step="gate", parameter="verdict", equals="pass")
+        record = self._record()
+        return self._step("register", Kind.REGISTER, record, ("golden",), inputs=inputs, when=passed, pure=False)
+
+    def _report(self) -> plan.Step:
+        seeds = self.spec.training.seeds
+        inputs = (
+            Input(name="verdict", step="gate", output="verdict"),
+            *(Input(name=f"training-seed-{s}", step=f"train-seed-{s}", output="metrics") for s in seeds),
+        )
+        outputs = (Artifact(name="report", type=ArtifactType.REPORT),)
+        return self._step("report", Kind.REPORT, self._record(), ("metadata",), inputs=inputs, outputs=outputs)
+
+    def _conclude(self) -> plan.Step:
+        inputs = (Input(name="verdict", step="gate", output="verdict"),)
+        return self._step(
+            "conclude", Kind.CONCLUDE, {}, ("golden",), inputs=inputs, needs=("report",), pure=False
+        )
+
+    # -- what they are made of ---------------------------------------------------------------------------------------
+
+    def _step(  # noqa: PLR0913  # a step has this many parts
+        self,
+        name: str,
+        kind: Kind,
+        config: dict[str, Any],
+        at: Pointer,
+        *,
+        inputs: tuple[Input, ...] = (),
+        outputs: tuple[Artifact, ...] = (),
+        needs: tuple[str, ...] = (),
+        parameters: tuple[str, ...] = (),
+        when: plan.Condition | None = None,
+        place: spec.Place | None = None,
+        pure: bool = True,
+    ) -> plan.Step:
+        conditions = (when.step,) if when else ()
+        return plan.Step(
+            id=name,
+            kind=kind,
+            config=canonical({"spec": self.spec.metadata.name, **config}),
+            needs=tuple(sorted({*needs, *conditions, *(i.step for i in inputs)})),
+            inputs=inputs,
+            outputs=outputs,
+            parameters=parameters,
+            when=when,
+            image=self._image(),
+            pure=pure,
+            origin=self._span(at),
+            where=self.facts.document.where(at),
+            **({} if place is None else _placed(place)),
+        )
+
+    def _span(self, at: Pointer) -> Any:
+        return self.facts.document.key_span(at)
+
+    def _image(self) -> str:
+        """The image by digest; a tag that the lock does not know stays a tag, which a cluster's target refuses."""
+        image = self.spec.code.image
+        digest = self.facts.lock.images.get(image) if self.facts.lock else None
+        return f"{image.partition('@')[0]}@{digest}" if digest else image
+
+    def _dataset(self, name: str) -> dict[str, Any]:
+        """What a step must know of a dataset: its pinned digest, its shape and where a first version comes from."""
+        assert self.facts.lock is not None  # noqa: S101  # the checks have seen every pin
+        dataset = self.facts.dataset(name)
+        return {
+            "digest": self.facts.lock.datasets[name].digest,
+            "columns": dataset.columns,
+            "key": dataset.key,
+            "group": dataset.group,
+            "from": source_config(self.spec, dataset.from_),
+        }
+
+    def _task(self) -> dict[str, Any]:
+        task = self.spec.task
+        return {
+            "type": task.type,
+            "label": task.label,
+            "classes": list(task.classes),
+            "prediction": task.prediction,
+            "score": task.score,
+        }
+
+    def _confidence(self, scenario: spec.Scenario) -> float:
+        return scenario.confidence or self.spec.golden.defaults.confidence
+
+    def _judged(self, scenario: spec.Scenario) -> dict[str, Any]:
+        """A scenario as the gate reads it."""
+        return {
+            "id": scenario.id,
+            "must_pass": scenario.must_pass,
+            "confidence": self._confidence(scenario),
+            "min_samples": scenario.min_samples or self.spec.golden.defaults.min_samples,
+            "checks": [_demanded(check) for check in scenario.checks],
+            "guard": [_demanded(check) for check in scenario.guard.checks] if scenario.guard else [],
+        }
+
+    def _record(self) -> dict[str, Any]:
+        """What moved and what was pinned: the facts that a model's record and a report state."""
+        assert self.facts.lock is not None  # noqa: S101  # the checks have seen every pin
+        names = (self.training_data, self.golden_data)
+        return {
+            "pipeline": "regression",
+            "code": self.code,
+            "image": self._image(),
+            "params": {k: list(v) if isinstance(v, tuple) else v for k, v in self.spec.training.params.items()},
+            "seeds": list(self.spec.training.seeds),
+            "datasets": {name: self.facts.lock.datasets[name].digest for name in names},
+            "roles": {"training": self.training_data, "golden": self.golden_data},
+            "scenarios": [
+                {"id": s.id, "select": s.select, "guard": s.guard.select if s.guard else None}
+                for s in self.spec.golden.scenarios
+            ],
+        }
+
+    def _trigger(self, index: int, trigger: spec.Trigger) -> plan.Trigger:
+        at: Pointer = ("triggers", index)
+        known = {key: getattr(trigger, key) for key in ("paths", "cron", "time_zone", "source") if hasattr(trigger, key)}
+        event = plan.Event(type(trigger).__struct_config__.tag)
+        return plan.Trigger(event=event, origin=self._span(at), where=self.facts.document.where(at), **known)
+
+
+def source_config(whole: spec.Spec, name: str | None) -> dict[str, Any] | None:
+    """What a step must know of a source to read it, or None where there is none."""
+    if name is None:
+        return None
+    source = whole.sources[name]
+    known: dict[str, Any] = {"name": name, "type": type(source).__struct_config__.tag, "columns": source.columns}
+    if isinstance(source, spec.PythonSource):
+        return {**known, "call": {"entrypoint": source.entrypoint, "command": _listed(source.command)}}
+    if isinstance(source, spec.PostgresSource):
+        return {**known, "dsn_env": source.dsn_env, "query": source.query}
+    return {**known, "uri": source.uri}
+
+
+def _call(place: spec.Place, digest: str) -> dict[str, Any]:
+    """User code and which bytes of it are meant."""
+    return {"entrypoint": place.entrypoint, "command": _listed(place.command), "code": digest}
+
+
+def _listed(command: tuple[str, ...] | None) -> list[str] | None:
+    return None if command is None else list(command)
+
+
+def _measured(scenario: spec.Scenario) -> dict[str, Any]:
+    """A scenario as the evaluation reads it: what to count, not what to demand."""
+    return {
+        "id": scenario.id,
+        "select": scenario.select,
+        "checks": [_counted(check) for check in scenario.checks],
+        "guard": {"select": scenario.guard.select, "checks": [_counted(c) for c in scenario.guard.checks]}
+        if scenario.guard
+        else None,
+    }
+
+
+def _counted(check: spec.Check) -> dict[str, Any]:
+    return {"metric": check.metric, "class": check.class_}
+
+
+def _demanded(check: spec.Check) -> dict[str, Any]:
+    return {
+        "metric": check.metric,
+        "class": check.class_,
+        "kind": "min" if check.min is not None else "max",
+        "threshold": check.min if check.min is not None else check.max,
+        "gate": check.gate,
+    }
+
+
+def _placed(place: spec.Place) -> dict[str, Any]:
+    """Where a step with user code runs."""
+    return {
+        "resources": _resources(place.resources),
+        "secrets": tuple(
+            plan.Secret(env=s.env, name=s.kubernetes.name, key=s.kubernetes.key)
+            if s.kubernetes
+            else plan.Secret(env=s.env)
+            for s in place.secrets
+        ),
+        "isolation": plan.Isolation(place.isolation),
+        "retry": plan.Retry(times=place.retry.times if place.retry else 0),
+        "timeout": seconds(place.timeout) if place.timeout else None,
+    }
+
+
+def _resources(wanted: spec.Resources) -> plan.Resources:
+    gpu = wanted.gpu
+    return plan.Resources(
+        cpu=wanted.cpu,
+        memory=_size(wanted.memory),
+        gpu=plan.Gpu(count=gpu.count, resource=gpu.resource, model=gpu.model, memory=_size(gpu.memory)) if gpu else None,
+        nodes=wanted.nodes,
+        shared_memory=_size(wanted.shared_memory),
+        ephemeral_storage=_size(wanted.ephemeral_storage),
+        node_selector=tuple(sorted(wanted.node_selector.items())),
+        tolerations=tuple(
+            plan.Toleration(key=t.key, operator=t.operator, value=t.value, effect=t.effect) for t in wanted.tolerations
+        ),
+    )
+
+
+def _size(memory: str | None) -> int:
+    return size(memory) if memory else 0

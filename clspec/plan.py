@@ -1,0 +1,237 @@
+"""What must happen: the plan that every target runs, free of any target's format."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clspec.diagnostic import Span
+
+
+class Kind(Enum):
+    """What a step does; the step program has one module for each that is built."""
+
+    PIN = "pin"
+    SNAPSHOT = "snapshot"
+    TRAIN = "train"
+    PREDICT = "predict"
+    EVALUATE = "evaluate"
+    GATE = "gate"
+    REGISTER = "register"
+    REPORT = "report"
+    CONCLUDE = "conclude"
+
+
+class ArtifactType(Enum):
+    """What an artifact holds, checked edge by edge when a plan is made."""
+
+    DATASET = "Dataset"
+    MODEL = "Model"
+    PREDICTIONS = "Predictions"
+    METRICS = "Metrics"
+    VERDICT = "Verdict"
+    REPORT = "Report"
+
+
+READS: dict[Kind, dict[str, ArtifactType]] = {
+    Kind.PIN: {},
+    Kind.SNAPSHOT: {"pins": ArtifactType.METRICS},
+    Kind.TRAIN: {"data": ArtifactType.DATASET, "validation": ArtifactType.DATASET, "golden": ArtifactType.DATASET},
+    Kind.PREDICT: {"model": ArtifactType.MODEL, "data": ArtifactType.DATASET},
+    Kind.EVALUATE: {"data": ArtifactType.DATASET, "predictions": ArtifactType.PREDICTIONS},
+    Kind.GATE: {"metrics": ArtifactType.METRICS},
+    Kind.REGISTER: {
+        "model": ArtifactType.MODEL,
+        "training": ArtifactType.METRICS,
+        "metrics": ArtifactType.METRICS,
+        "verdict": ArtifactType.VERDICT,
+    },
+    Kind.REPORT: {"verdict": ArtifactType.VERDICT, "training": ArtifactType.METRICS},
+    Kind.CONCLUDE: {"verdict": ArtifactType.VERDICT},
+}
+"""What each kind of step reads, by the first word of an input's name (`metrics-seed-1` is one of the metrics)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A named output of a step: a file or a directory, by its type.
+
+    Datasets and predictions are Parquet files, models and reports directories, metrics and verdicts JSON files.
+    """
+
+    name: str
+    type: ArtifactType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """A step's input: output `output` of step `step`, known to the reading step as `name`."""
+
+    name: str
+    step: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Run only if the one-word parameter `parameter` written by step `step` equals `equals`."""
+
+    step: str
+    parameter: str
+    equals: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toleration:
+    """A Kubernetes taint that the step's machine may have."""
+
+    key: str
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """A GPU hint: `count` devices under the cluster's resource name, of a model and memory (bytes) if given."""
+
+    count: int
+    resource: str = "nvidia.com/gpu"
+    model: str = ""
+    memory: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What a step needs of its machine: cores, and bytes for each memory; zero or empty means not stated."""
+
+    cpu: float = 0.0
+    memory: int = 0
+    gpu: Gpu | None = None
+    nodes: int = 1
+    shared_memory: int = 0
+    ephemeral_storage: int = 0
+    node_selector: tuple[tuple[str, str], ...] = ()
+    tolerations: tuple[Toleration, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How often a step that died of infrastructure (a signal, 75, 137, 143) is tried again."""
+
+    times: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A secret by reference: variable `env`, on a cluster from key `key` of Kubernetes secret `name`."""
+
+    env: str
+    name: str = ""
+    key: str = ""
+
+
+class Isolation(Enum):
+    """How a step gets its own process on this machine."""
+
+    FORK = "fork"
+    SPAWN = "spawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One run of the step program. `config` (canonical JSON) and the inputs are all it may know.
+
+    `needs` holds the ids of every step that must be over before this one, those of its inputs included.
+    `parameters` are the one-word values it writes for conditions. `pure` says that its outputs follow from kind,
+    config and inputs alone, so that an earlier result may stand in for a run. `origin` is its place in the spec.
+    """
+
+    id: str
+    kind: Kind
+    config: str
+    needs: tuple[str, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Artifact, ...] = ()
+    parameters: tuple[str, ...] = ()
+    when: Condition | None = None
+    resources: Resources = field(default_factory=Resources)
+    secrets: tuple[Secret, ...] = ()
+    isolation: Isolation = Isolation.FORK
+    retry: Retry = field(default_factory=Retry)
+    timeout: int | None = None
+    """Seconds after which the step is ended."""
+    image: str = ""
+    pure: bool = True
+    origin: Span | None = None
+    where: str = ""
+    """The dotted place in the spec: `training`, `golden.scenarios.dog-crossing`."""
+
+
+class Event(Enum):
+    """What can start a pipeline."""
+
+    CODE_CHANGE = "code_change"
+    SCHEDULE = "schedule"
+    DATA_CHANGE = "data_change"
+    LABELS = "labels"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """What starts a pipeline: an event, with `paths`, `cron` and `time_zone`, or `source` as the event needs."""
+
+    event: Event
+    paths: tuple[str, ...] = ()
+    cron: str = ""
+    time_zone: str = "UTC"
+    source: str = ""
+    origin: Span | None = None
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """Steps that run together; `regression` moves code, `improvement` moves data."""
+
+    name: str
+    steps: tuple[Step, ...]
+    triggers: tuple[Trigger, ...] = ()
+    origin: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One spec, compiled. `spec` is the file as the user named it, for diagnostics only.
+
+    `store` is a URI (with a scheme) or a path relative to the spec; `workdir` is where the code lies in the image.
+    """
+
+    name: str
+    spec: str
+    store: str
+    workdir: str
+    pipelines: tuple[Pipeline, ...]
+
+    def pipeline(self, name: str) -> Pipeline:
+        """The pipeline of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for pipeline in self.pipelines:
+            if pipeline.name == name:
+                return pipeline
+        raise KeyError(name)
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of a value: keys sorted, no spaces, ASCII.
+
+    Raises:
+        ValueError: the value holds a NaN or an infinity.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

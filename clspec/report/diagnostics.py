@@ -1,0 +1,100 @@
+"""Problems as text, with the source line and the place underlined, and as JSON."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from clspec.diagnostic import Diagnostic, Span
+
+_COLOURS = {"error": "\033[1;31m", "warning": "\033[1;33m", "dim": "\033[2m", "bold": "\033[1m"}
+_PLAIN = dict.fromkeys(_COLOURS, "")
+_LONGEST = 160
+_CAP = 200
+
+
+def visible(text: str) -> str:
+    """Text from a spec as a terminal may show it: control and formatting characters as escapes, never as themselves."""
+    return "".join(c if c == "\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def as_text(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str], *, colours: bool) -> str:
+    """All problems, one block each, and a line that counts them; nothing where there are none."""
+    palette = _COLOURS if colours else _PLAIN
+    reset = "\033[0m" if colours else ""
+    lines = {path: text.splitlines() for path, text in sources.items()}
+    blocks = [_block(d, lines.get(d.path, []), palette, reset) for d in diagnostics[:_CAP]]
+    if not blocks:
+        return ""
+    if len(diagnostics) > _CAP:
+        blocks.append(f"... and {len(diagnostics) - _CAP} more\n")
+    return "\n".join([*blocks, summary(diagnostics)]) + "\n"
+
+
+def summary(diagnostics: Sequence[Diagnostic]) -> str:
+    """How many errors and warnings there are."""
+    errors = sum(d.is_error for d in diagnostics)
+    warnings = len(diagnostics) - errors
+    parts = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
+    return ", ".join(parts) or "no problems"
+
+
+def _block(found: Diagnostic, lines: Sequence[str], palette: Mapping[str, str], reset: str) -> str:
+    place = found.path if found.span is None else f"{found.path}:{found.span.line}:{found.span.column}"
+    level = found.severity.value
+    rows = [
+        f"{palette['bold']}{visible(place)}{reset}: {palette[level]}{level}[{found.code}]{reset}: {visible(found.message)}"
+    ]
+    if found.span is not None and 0 < found.span.line <= len(lines):
+        rows += _excerpt(found.span, lines[found.span.line - 1], palette[level], palette["dim"], reset)
+    if found.hint:
+        rows.append(f"  {palette['dim']}={reset} {visible(found.hint)}")
+    return "\n".join(rows) + "\n"
+
+
+def _excerpt(span: Span, line: str, colour: str, dim: str, reset: str) -> list[str]:
+    """The line and, below it, marks under the place; a long line is cut around it."""
+    start, end = span.column - 1, (span.end_column - 1 if span.end_line == span.line else len(line))
+    cut = max(0, start - _LONGEST // 2) if len(line) > _LONGEST else 0
+    shown = line[cut : cut + _LONGEST]
+    before, marked = shown[: start - cut], shown[start - cut : max(end - cut, start - cut + 1)]
+    gutter = f"{span.line:>5}"
+    pad = "".join("\t" if c == "\t" else " " * _width(visible(c)) for c in before)
+    marks = "^" * max(1, _width(visible(marked)))
+    return [f"{dim}{gutter} |{reset} {visible(shown)}", f"{dim}      |{reset} {pad}{colour}{marks}{reset}"]
+
+
+def _width(text: str) -> int:
+    """Columns that text takes in a terminal."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def as_json(diagnostics: Sequence[Diagnostic]) -> str:
+    """All problems as one JSON object; lines and columns count from 1, in code points, the end exclusive."""
+    errors = sum(d.is_error for d in diagnostics)
+    found = {"errors": errors, "warnings": len(diagnostics) - errors, "diagnostics": [_plain(d) for d in diagnostics]}
+    return json.dumps(found, indent=2) + "\n"
+
+
+def _plain(found: Diagnostic) -> dict[str, Any]:
+    span = found.span
+    return {
+        "code": found.code,
+        "severity": found.severity.value,
+        "message": found.message,
+        "hint": found.hint or None,
+        "path": found.path,
+        "line": span.line if span else None,
+        "column": span.column if span else None,
+        "end_line": span.end_line if span else None,
+        "end_column": span.end_column if span else None,
+        "where": found.where or None,
+    }

@@ -1,0 +1,105 @@
+"""A verdict as a table: each check with its estimate, bound, threshold, samples, verdict and reason."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clspec.report.diagnostics import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rich.table import Table
+
+_STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "not_compared": "yellow"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table, its numbers as texts."""
+
+    scenario: str
+    must_pass: bool
+    seed: str
+    check: str
+    estimate: str
+    bound: str
+    threshold: str
+    samples: str
+    verdict: str
+    reason: str
+
+
+def rows(verdict: Mapping[str, Any]) -> Iterator[Row]:
+    """A line for each check of each scenario under each seed; scenarios together, seeds side by side below each other."""
+    seeds = verdict["seeds"]
+    for index, scenario in enumerate(seeds[0]["scenarios"] if seeds else []):
+        for number, _ in enumerate(scenario["checks"]):
+            for seed in seeds:
+                judged = seed["scenarios"][index]
+                yield _row(judged, judged["checks"][number], seed["seed"])
+
+
+def _row(scenario: Mapping[str, Any], check: Mapping[str, Any], seed: int) -> Row:
+    about = f" {check['class']}" if check["class"] else ""
+    sign = ">=" if check["kind"] == "min" else "<="
+    clusters = f" / {check['clusters']} cl." if check["clusters"] is not None else ""
+    return Row(
+        scenario=scenario["id"] + (" (guard)" if check["part"] == "guard" else ""),
+        must_pass=scenario["must_pass"],
+        seed=str(seed),
+        check=check["metric"] + about,
+        estimate=_number(check["estimate"]),
+        bound="point" if check["gate"] == "point" else _number(check["bound"]),
+        threshold=f"{sign} {check['threshold']:g}",
+        samples=f"{check['rows']}{clusters}",
+        verdict=check["verdict"],
+        reason=check["reason"],
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def table(verdict: Mapping[str, Any]) -> Table:
+    """The table for a terminal; only what stands against the model is explained in full."""
+    from rich.table import Table  # noqa: PLC0415  # only a run needs it
+    from rich.text import Text  # noqa: PLC0415
+
+    made = Table(title=None, show_lines=False, pad_edge=False, box=None, header_style="bold")
+    for name in ("scenario", "seed", "check"):
+        made.add_column(name, no_wrap=True)
+    for name in ("estimate", "bound", "threshold", "samples"):
+        made.add_column(name, justify="right", no_wrap=True)
+    made.add_column("verdict", no_wrap=True)
+    made.add_column("reason", overflow="fold", min_width=24)
+    last = ""
+    for row in rows(verdict):
+        name = row.scenario + ("" if row.must_pass else " *")
+        style = _STYLES[row.verdict] if row.must_pass or row.verdict == "pass" else "dim"
+        made.add_row(
+            Text(visible(name) if name != last else ""),
+            row.seed,
+            Text(visible(row.check)),
+            row.estimate,
+            row.bound,
+            row.threshold,
+            row.samples,
+            Text(row.verdict, style=style),
+            Text("" if row.verdict == "pass" else visible(row.reason)),
+        )
+        last = name
+    return made
+
+
+def as_text(verdict: Mapping[str, Any], width: int) -> str:
+    """The table as plain text of at most so many columns, and what the star means."""
+    from rich.console import Console  # noqa: PLC0415
+
+    stream = io.StringIO()
+    Console(file=stream, width=width, color_system=None, highlight=False).print(table(verdict))
+    stars = any(not row.must_pass for row in rows(verdict))
+    return stream.getvalue() + ("* not must-pass: shown, refuses no model\n" if stars else "")

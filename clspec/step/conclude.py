@@ -1,0 +1,23 @@
+"""conclude: the last word of a run; it ends with 1 unless the verdict is a pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clspec.diagnostic import Refused
+
+if TYPE_CHECKING:
+    from clspec.step.job import Job
+
+
+def run(job: Job) -> None:
+    """Raise unless the run passed.
+
+    Raises:
+        Refused: it did not.
+    """
+    found = job.read_json("verdict")
+    if found.get("verdict") != "pass":
+        lines = [f"the verdict is {found.get('verdict', 'missing')}", *found.get("reasons", [])]
+        message = "\n  ".join(lines)
+        raise Refused(message)

@@ -1,0 +1,139 @@
+"""The frame of every step: read the arguments, run, move the outputs into place, answer with an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import shutil
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clspec.diagnostic import ClspecError, UsageError
+from clspec.plan import Kind
+from clspec.step import kubeflow
+from clspec.step.job import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OWN_FAULT = 2
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one step and return its exit code: 0 done, 1 a verdict said no, 2 wrong use or own fault, 3 failed."""
+    try:
+        given = _parser().parse_args(arguments)
+        return _run(given)
+    except ClspecError as error:
+        print(f"clspec: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        print(f"clspec: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        return 3
+    except Exception:  # noqa: BLE001  # the last line of defence: a fault of clspec is named as one
+        traceback.print_exc()
+        print("clspec: this is a fault of clspec itself", file=sys.stderr, flush=True)  # noqa: T201
+        return OWN_FAULT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m clspec.step", description=__doc__, allow_abbrev=False)
+    parser.add_argument("kind", choices=[kind.value for kind in Kind], help="what the step does")
+    parser.add_argument("--config", required=True, help="canonical JSON, or @FILE that holds it")
+    parser.add_argument("--store", required=True, help="the URI or path of the store")
+    parser.add_argument("--code", type=Path, help="the folder with the user's code")
+    parser.add_argument("--folder", type=Path, help="the folder of the spec, where its sources' paths count from")
+    parser.add_argument("--in", dest="inputs", action="append", default=[], metavar="NAME=PATH")
+    parser.add_argument("--out", dest="outputs", action="append", default=[], metavar="NAME=PATH")
+    parser.add_argument("--out-param", dest="parameters", action="append", default=[], metavar="NAME=PATH")
+    parser.add_argument("--executor-input", metavar="JSON", help="Kubeflow's way to say --in, --out and --out-param")
+    parser.add_argument("--progress", action="store_true", help="print progress as JSON lines")
+    return parser
+
+
+def _run(given: argparse.Namespace) -> int:
+    executor = kubeflow.read(given.executor_input) if given.executor_input else None
+    inputs = executor.inputs if executor else _paths(given.inputs)
+    outputs = executor.outputs if executor else _paths(given.outputs)
+    parameters = executor.parameters if executor else _paths(given.parameters)
+    with tempfile.TemporaryDirectory(prefix="clspec-") as elsewhere:
+        scratch = _scratch(outputs, Path(elsewhere))
+        job = Job(
+            config=_config(given.config),
+            inputs=inputs,
+            outputs=scratch,
+            store=given.store,
+            code=given.code,
+            folder=given.folder,
+            tells_progress=given.progress,
+        )
+        try:
+            importlib.import_module(f"clspec.step.{given.kind}").run(job)
+            _publish(job, outputs, parameters)
+        finally:
+            for path in scratch.values():
+                shutil.rmtree(path.parent, ignore_errors=True)
+    if executor:
+        executor.write_output(job.parameters)
+    return 0
+
+
+def _config(text: str) -> dict[str, object]:
+    """The configuration; a step that reads a file reads it here alone."""
+    try:
+        content = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
+        found = json.loads(content)
+    except (OSError, ValueError) as error:
+        message = f"--config is not JSON: {error}"
+        raise UsageError(message) from error
+    if not isinstance(found, dict):
+        message = "--config is not a JSON object"
+        raise UsageError(message)
+    return found
+
+
+def _paths(pairs: Sequence[str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for pair in pairs:
+        name, separator, path = pair.partition("=")
+        if not separator or not name or not path or name in found:
+            message = f"`{pair}` is not a NAME=PATH of its own"
+            raise UsageError(message)
+        found[name] = Path(path)
+    return found
+
+
+def _scratch(outputs: dict[str, Path], elsewhere: Path) -> dict[str, Path]:
+    """Where outputs are written first: beside their place, so that moving them is one rename, under their own name.
+
+    The bytes of a saved torch model depend on its file name, so the name is the final one from the start.
+    """
+    found = {}
+    for name, path in outputs.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=".clspec-", dir=path.parent))
+        except OSError:  # the parent may be read-only while the place itself is not
+            folder = Path(tempfile.mkdtemp(dir=elsewhere))
+        found[name] = folder / path.name
+    return found
+
+
+def _publish(job: Job, outputs: dict[str, Path], parameters: dict[str, Path]) -> None:
+    """Move every output into its place and write the parameters; what was promised and not made is an error."""
+    for name, place in outputs.items():
+        if not job.outputs[name].exists():
+            message = f"the step made no output `{name}`"
+            raise ClspecError(message)
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        shutil.move(job.outputs[name], place)
+    for name, place in parameters.items():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(job.parameters[name], encoding="utf-8")

@@ -1,0 +1,47 @@
+"""Which golden rows a predicate selects: true, false, or NULL, which is neither."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from clspec import predicate
+from clspec.diagnostic import ClspecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LOCKED_DOWN = {
+    "enable_external_access": "false",
+    "python_enable_replacements": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "threads": "1",
+}
+
+
+class Selector:
+    """A golden table that predicates are asked of; only SQL printed from their own tree is ever run on it."""
+
+    def __init__(self, rows: pa.Table, columns: Mapping[str, str]) -> None:
+        self._columns = {name: predicate.ColumnType(kind) for name, kind in columns.items()}
+        self._rows = rows
+        self._connection = duckdb.connect(":memory:", config=_LOCKED_DOWN)
+        self._connection.execute("SET lock_configuration = true")
+        numbered = rows.append_column("clspec row", pa.array(range(len(rows)), type=pa.int64()))
+        self._connection.register("golden", numbered)
+
+    def select(self, text: str) -> list[bool | None]:
+        """For each row, in order, whether the predicate holds.
+
+        Raises:
+            ClspecError: the predicate is not one; a compile would have refused it.
+        """
+        expression, problems = predicate.understand(text, self._columns)
+        if expression is None or problems:
+            message = f"the plan holds a predicate that cannot be read: {text}"
+            raise ClspecError(message)
+        sql = f'SELECT {predicate.to_sql(expression)} FROM golden ORDER BY "clspec row"'  # noqa: S608  # our own tree
+        return [row[0] for row in self._connection.execute(sql).fetchall()]

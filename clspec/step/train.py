@@ -1,0 +1,85 @@
+"""train: one model for one seed, from data that no golden row is part of."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+
+from clspec.data import usercode
+from clspec.data.versions import overlap
+from clspec.diagnostic import Refused
+from clspec.step import model
+
+if TYPE_CHECKING:
+    from clspec.step.job import Job
+
+
+def run(job: Job) -> None:
+    """Write `model` and `metrics`, the latter what the user's function returned."""
+    root, call = job.code_root(), job.config["call"]
+    usercode.verify(root, call["code"])
+    _no_golden_rows(job)
+    directory = job.outputs["model"]
+    directory.mkdir()
+    given = {
+        "data": str(job.inputs["data"]),
+        "validation": str(job.inputs["validation"]),
+        "model_dir": str(directory),
+        "seed": job.config["seed"],
+    }
+    params = job.config["params"]
+    job.tell(0, 1, "training")
+    if call["entrypoint"] is not None:
+        metrics = _numbers(usercode.call(root, call["entrypoint"], {**given, **params}), call["entrypoint"])
+    else:
+        values = {name: str(value) for name, value in given.items()}
+        usercode.command(root, call["command"], {**values, **{f"params.{n}": _word(v) for n, v in params.items()}})
+        metrics = {}
+    job.tell(1, 1, "training")
+    model.verify(directory)
+    job.write_json("metrics", metrics)
+
+
+def _no_golden_rows(job: Job) -> None:
+    """Training on a golden row is refused, whatever let it through before.
+
+    Raises:
+        Refused: a row has a golden key, or belongs to a golden group.
+    """
+    golden = pq.read_table(job.inputs["golden"])
+    for role in ("key", "group"):
+        mine, theirs = job.config[role], job.config["golden"][role]
+        if mine is None or theirs is None:
+            continue
+        for name in ("data", "validation"):
+            hits = overlap(pq.read_table(job.inputs[name], columns=[mine]), golden, mine, theirs)
+            if hits:
+                shown = ", ".join(str(hit) for hit in hits[:5]) + (", ..." if len(hits) > 5 else "")  # noqa: PLR2004
+                message = f"golden data in training: {len(hits)} values of `{mine}` are golden ({shown})"
+                raise Refused(message)
+
+
+def _numbers(returned: Any, entrypoint: str) -> dict[str, float]:
+    """What a training function returns: a dict of finite floats, or nothing."""
+    if returned is None:
+        return {}
+    if not isinstance(returned, dict):
+        message = f"`{entrypoint}` must return a dict of floats, not a {type(returned).__name__}"
+        raise usercode.UserCodeFailed(message)
+    found = {}
+    for name, value in returned.items():
+        try:
+            found[str(name)] = float(value)
+        except (TypeError, ValueError) as error:
+            message = f"`{entrypoint}` returned {value!r:.60} as `{name}`, which is no number"
+            raise usercode.UserCodeFailed(message) from error
+        if not math.isfinite(found[str(name)]):
+            message = f"`{entrypoint}` returned {value} as `{name}`: the training did not converge to a number"
+            raise usercode.UserCodeFailed(message)
+    return found
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
