@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from clspec.diagnostic import ClspecError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from importlib.metadata import EntryPoint
     from pathlib import Path
 
@@ -52,19 +53,66 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workplace:
-    """Where a plan runs on this machine: the code, the store's URI and `.clspec/`, all absolute."""
+    """Where a plan runs on this machine, all absolute: the code, the spec's folder, the store's URI and `.clspec/`."""
 
     code: Path
+    folder: Path
     store: str
     state: Path
+
+
+class State(Enum):
+    """What became of a step in a run."""
+
+    STARTED = "started"
+    PROGRESS = "progress"
+    RETRIED = "retried"
+    DONE = "done"
+    REUSED = "up to date"
+    SKIPPED = "skipped"
+    REFUSED = "said no"
+    FAILED = "failed"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """Something that happened to a step: its new state after so many seconds, and a few words on why or how far."""
+
+    step: str
+    state: State
+    seconds: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended. The paths are None where the run did not get so far."""
+
+    exit_code: int
+    run: str
+    folder: Path
+    verdict: Path | None
+    report: Path | None
+    failed: str = ""
+    """The step that ended the run, if one did."""
+    log: Path | None = None
+    """That step's log."""
 
 
 @runtime_checkable
 class Runner(Backend, Protocol):
     """A backend that also runs plans."""
 
-    def run(self, plan: Plan, pipeline: str, place: Workplace, *, jobs: int) -> int:
-        """Run one pipeline to its end and return the exit code."""
+    def run(
+        self, plan: Plan, pipeline: str, place: Workplace, *, jobs: int, watch: Callable[[Happening], None]
+    ) -> Outcome:
+        """Run one pipeline to its end, telling what happens.
+
+        Raises:
+            ClspecError: it cannot be begun.
+            KeyboardInterrupt: it was interrupted; all its processes have ended.
+        """
         ...
 
 

@@ -76,20 +76,19 @@ class _Regression:
         }
         del config["from"]
         outputs = (Artifact(name="data", type=_DATASET), Artifact(name="validation", type=_DATASET))
-        return self._snapshot(self.training_data, config, outputs)
+        return self._snapshot("training", self.training_data, config, outputs)
 
     def _snapshot_golden(self) -> plan.Step:
         config = {"dataset": self.golden_data, **self._dataset(self.golden_data), "split": None}
         del config["from"]
-        return self._snapshot(self.golden_data, config, (Artifact(name="data", type=_DATASET),))
+        return self._snapshot("golden", self.golden_data, config, (Artifact(name="data", type=_DATASET),))
 
-    def _snapshot(self, name: str, config: dict[str, Any], outputs: tuple[Artifact, ...]) -> plan.Step:
+    def _snapshot(self, role: str, name: str, config: dict[str, Any], outputs: tuple[Artifact, ...]) -> plan.Step:
         inputs = (Input(name="pins", step="pin", output="pins"),)
-        return self._step(f"snapshot-{name}", Kind.SNAPSHOT, config, ("datasets", name), inputs=inputs, outputs=outputs)
+        return self._step(f"snapshot-{role}", Kind.SNAPSHOT, config, ("datasets", name), inputs=inputs, outputs=outputs)
 
     def _train(self, seed: int) -> plan.Step:
         training = self.spec.training
-        learned, judged = f"snapshot-{self.training_data}", f"snapshot-{self.golden_data}"
         dataset = self._dataset(self.training_data)
         config = {
             "call": _call(training, self.code),
@@ -100,9 +99,9 @@ class _Regression:
             "golden": {key: self._dataset(self.golden_data)[key] for key in ("key", "group")},
         }
         inputs = (
-            Input(name="data", step=learned, output="data"),
-            Input(name="validation", step=learned, output="validation"),
-            Input(name="golden", step=judged, output="data"),
+            Input(name="data", step="snapshot-training", output="data"),
+            Input(name="validation", step="snapshot-training", output="validation"),
+            Input(name="golden", step="snapshot-golden", output="data"),
         )
         outputs = (Artifact(name="model", type=ArtifactType.MODEL), Artifact(name="metrics", type=ArtifactType.METRICS))
         return self._step(
@@ -120,7 +119,7 @@ class _Regression:
         }
         inputs = (
             Input(name="model", step=f"train-seed-{seed}", output="model"),
-            Input(name="data", step=f"snapshot-{self.golden_data}", output="data"),
+            Input(name="data", step="snapshot-golden", output="data"),
         )
         outputs = (Artifact(name="predictions", type=ArtifactType.PREDICTIONS),)
         name = self._prediction(seed, shard)
@@ -139,7 +138,7 @@ class _Regression:
             "scenarios": [_measured(scenario) for scenario in self.spec.golden.scenarios],
         }
         inputs = (
-            Input(name="data", step=f"snapshot-{self.golden_data}", output="data"),
+            Input(name="data", step="snapshot-golden", output="data"),
             *(
                 Input(name=f"predictions-{shard}", step=self._prediction(seed, shard), output="predictions")
                 for shard in range(1, self.spec.inference.shards + 1)
@@ -159,7 +158,7 @@ class _Regression:
         )
         outputs = (Artifact(name="verdict", type=ArtifactType.VERDICT),)
         return self._step(
-            "gate", Kind.GATE, config, ("golden",), inputs=inputs, outputs=outputs, parameters=("verdict",)
+            "gate", Kind.GATE, config, ("golden",), inputs=inputs, outputs=outputs, parameters=("outcome",)
         )
 
     def _register(self) -> plan.Step:
@@ -170,7 +169,7 @@ class _Regression:
             Input(name="metrics", step=f"evaluate-seed-{first}", output="metrics"),
             Input(name="verdict", step="gate", output="verdict"),
         )
-        passed = plan.Condition(step="gate", parameter="verdict", equals="pass")
+        passed = plan.Condition(step="gate", parameter="outcome", equals="pass")
         record = self._record()
         return self._step("register", Kind.REGISTER, record, ("golden",), inputs=inputs, when=passed, pure=False)
 

@@ -132,6 +132,7 @@ _TYPES = {
 }
 _PATTERNS = {
     "^[a-z]([-a-z0-9]*[a-z0-9])?$": "names are lower-case letters, digits and inner hyphens, a letter first",
+    "^[A-Za-z_][-A-Za-z0-9_]{0,62}$": "letters, digits, underscores and hyphens, no digit first, 63 at the most",
     "^[A-Za-z_][A-Za-z0-9_]*$": "letters, digits and underscores, no digit first",
     "^[1-9][0-9]{0,8}[smhd]$": "a whole number and its unit: `90s`, `15m`, `6h`, `14d`",
     "^[1-9][0-9]{0,8}(Ki|Mi|Gi|Ti)$": "a whole number and a binary unit: `512Mi`, `16Gi`",

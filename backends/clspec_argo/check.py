@@ -6,13 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from clspec.codes import problem
-from clspec.diagnostic import has_errors, in_order
+from clspec.diagnostic import in_order
 from clspec.plan import Event
-from clspec_argo.emit import documents, object_name, schedules, store
+from clspec_argo.emit import object_name, schedules, store, workflow_template
 from clspec_argo.text import MAX_CRON_NAME, MAX_LIST, MAX_OBJECT, MAX_RUN_NAME, changed, compact, fits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from clspec.diagnostic import Diagnostic
     from clspec.plan import Pipeline, Plan, Step, Trigger
@@ -32,9 +32,8 @@ def problems(plan: Plan, options: Options) -> tuple[Diagnostic, ...]:
     for pipeline in plan.pipelines:
         found += _names(plan, pipeline, options)
         found += _triggers(plan, pipeline, options)
+        found += _sizes(plan, pipeline, options)
         found += (d for step in pipeline.steps for d in (*_texts(plan, step), *_machine(plan, step, options)))
-    if not has_errors(found):
-        found += _sizes(plan, options)
     return in_order(found)
 
 
@@ -147,7 +146,8 @@ def _names(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diagnos
 
 
 def _triggers(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diagnostic]:
-    command = f"argo submit --from workflowtemplate/{object_name(plan, pipeline)}"
+    given = "" if store(plan, options) else " -p store=URI"
+    command = f"argo submit --from workflowtemplate/{object_name(plan, pipeline)}{given}"
     for trigger in pipeline.triggers:
         if trigger.event is Event.SCHEDULE:
             yield from _schedule(plan, trigger, options)
@@ -169,25 +169,20 @@ def _trigger(plan: Plan, trigger: Trigger, code: str, message: str, hint: str = 
     return problem(code, message, path=plan.spec, span=trigger.origin, hint=hint, where=trigger.where)
 
 
-def _sizes(plan: Plan, options: Options) -> Iterator[Diagnostic]:
-    made = documents(plan, options)
-    for pipeline in plan.pipelines:
-        document = made[f"{pipeline.name}.workflowtemplate.yaml"]
-        if len(pipeline.steps) > MAX_STEPS:
-            message = f"`{pipeline.name}` has {len(pipeline.steps)} steps, an Argo object holds {MAX_STEPS}"
-            yield _whole(plan, pipeline, message, "use fewer seeds or shards")
-        elif (size := len(compact(document))) > MAX_OBJECT:
-            message = f"`{pipeline.name}` is an object of {size} bytes, at most {MAX_OBJECT} leave room for a run"
-            yield _whole(plan, pipeline, message, "use fewer steps, scenarios or predicates")
-        yield from _large_steps(plan, pipeline.steps, document["spec"]["templates"][1:])
-
-
-def _large_steps(plan: Plan, steps: Iterable[Step], templates: Iterable[object]) -> Iterator[Diagnostic]:
-    for step, template in zip(steps, templates, strict=True):
-        if (size := len(compact(template))) > MAX_STEP:
+def _sizes(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diagnostic]:
+    document = workflow_template(plan, pipeline, options)
+    if len(pipeline.steps) > MAX_STEPS:
+        message = f"`{pipeline.name}` has {len(pipeline.steps)} steps, an Argo object holds {MAX_STEPS}"
+        yield _whole(plan, pipeline, message, "use fewer seeds or shards")
+    elif (size := len(compact(document))) > MAX_OBJECT:
+        message = f"`{pipeline.name}` is an object of {size} bytes, at most {MAX_OBJECT} leave room for a run"
+        yield _whole(plan, pipeline, message, "use fewer steps, scenarios or predicates")
+    _, *leaves = document["spec"]["templates"]
+    for step, leaf in zip(pipeline.steps, leaves, strict=True):
+        if (size := len(compact(leaf))) > MAX_STEP:
             message = f"step `{step.id}` is {size} bytes of JSON, a pod of Argo is told at most {MAX_STEP}"
             yield _at(plan, step, "CLS507", message, "what fills it is the configuration: shorten or split it")
 
 
 def _whole(plan: Plan, pipeline: Pipeline, message: str, hint: str) -> Diagnostic:
-    return problem("CLS507", message, path=plan.spec, span=pipeline.origin, hint=hint, where="")
+    return problem("CLS507", message, path=plan.spec, span=pipeline.origin, hint=hint)

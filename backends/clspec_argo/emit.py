@@ -27,7 +27,7 @@ def documents(plan: Plan, options: Options) -> dict[str, Document]:
     """The objects of every pipeline, by the name of their file."""
     made: dict[str, Document] = {}
     for pipeline in plan.pipelines:
-        made[f"{pipeline.name}.workflowtemplate.yaml"] = _template(plan, pipeline, options)
+        made[f"{pipeline.name}.workflowtemplate.yaml"] = workflow_template(plan, pipeline, options)
         for number, triggers in enumerate(schedules(plan, pipeline, options), start=1):
             suffix = "" if number == 1 else f"-{number}"
             made[f"{pipeline.name}.cronworkflow{suffix}.yaml"] = _cron(plan, pipeline, triggers, suffix)
@@ -83,7 +83,8 @@ def _labels(plan: Plan, pipeline: Pipeline) -> dict[str, str]:
     }
 
 
-def _template(plan: Plan, pipeline: Pipeline, options: Options) -> Document:
+def workflow_template(plan: Plan, pipeline: Pipeline, options: Options) -> Document:
+    """A pipeline as the object that runs are made from; its templates are the order and then each step."""
     labels = _labels(plan, pipeline)
     steps = {step.id: step for step in pipeline.steps}
     called = names(steps, ENTRY)
@@ -99,7 +100,7 @@ def _template(plan: Plan, pipeline: Pipeline, options: Options) -> Document:
             "podMetadata": {"labels": labels},
             "securityContext": {
                 "runAsNonRoot": True,
-                "runAsUser": options.run_as_user,
+                **({"runAsUser": options.run_as_user} if options.run_as_user else {}),
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "volumes": [{"name": SCRATCH, "emptyDir": {}}],

@@ -11,7 +11,7 @@ from clspec_argo.text import changed, fits
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LEAST = {"parallelism": 0, "run_as_user": 1, "keep_seconds": 0, "deadline_seconds": 0}
+_LEAST = {"parallelism": 0, "run_as_user": 0, "keep_seconds": 0, "deadline_seconds": 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,10 @@ class Options:
     parallelism: int = 0
     """How many pods of one run may work at a time; 0 for as many as there are."""
     run_as_user: int = 8737
-    """The user id of every container of a pod. One for all: Argo's own containers fetch inputs for their user only."""
+    """The user id of every container of a pod; 0 where the cluster gives one to each namespace, as OpenShift does.
+
+    It is one for all, because the files that Argo's own containers fetch are for their user only.
+    """
     keep_seconds: int = 1_209_600
     """How long an ended run stays to be seen; 0 for ever. Its artifacts stay anyway."""
     deadline_seconds: int = 0

@@ -101,7 +101,7 @@ def _workflow(name: str, spec: Document) -> Iterator[str]:
     if spec.get("podGC", {}).get("strategy") not in POD_GC:
         yield "podGC.strategy"
     security = spec.get("securityContext", {})
-    if not (security.get("runAsNonRoot") is True and security.get("runAsUser", 0) > 0):
+    if not (security.get("runAsNonRoot") is True and security.get("runAsUser", 1) > 0):
         yield "pods may run as root"
     keys = [a["s3"]["key"] for t in templates for a in t.get("outputs", {}).get("artifacts", ()) if "s3" in a]
     for double in _repeated(keys):

@@ -40,7 +40,7 @@ class KfpBackend:
             "retry on failures of the infrastructure alone: it retries on any",
             "ask for ephemeral storage or for a GPU by its memory",
             "run one step on several nodes",
-            "keep or lose `isolation`: each step is a pod of its own",
+            "give `isolation` a meaning: each step is a pod of its own anyway",
         ),
     )
 

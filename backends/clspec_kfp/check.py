@@ -204,7 +204,7 @@ def _refused(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
             yield _at(plan, step, "CLS508", f"secret `{secret.env}` does not say where the cluster keeps it", hint)
     size = len(text.argument(step.config)) + 1
     if size > MAX_ARGUMENT:
-        message = f"what step `{step.id}` must know takes {size:,} bytes, Linux takes {MAX_ARGUMENT:,} in an argument"
+        message = f"what a step must know here takes {size:,} bytes, Linux takes {MAX_ARGUMENT:,} in an argument"
         yield _at(plan, step, "CLS507", message)
 
 

@@ -46,8 +46,8 @@ def quantity(count: int) -> str:
 
 
 def cores(count: float) -> str:
-    """A Kubernetes quantity of cores, to a thousandth: `4`, `500m`."""
-    whole, rest = divmod(round(count * 1000), 1000)
+    """A Kubernetes quantity of cores, to a thousandth and never none: `4`, `500m`."""
+    whole, rest = divmod(max(1, round(count * 1000)), 1000)
     return f"{whole * 1000 + rest}m" if rest else str(whole)
 
 

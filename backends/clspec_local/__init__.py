@@ -1,1 +1,63 @@
-"""Placeholder."""
+"""This machine as a target: a plan as a plain Python program, and the engine that runs plans here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clspec.backend import API_VERSION, Capabilities
+from clspec_local.check import check
+from clspec_local.emit import program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from clspec.backend import Bundle, Happening, Outcome, Workplace
+    from clspec.diagnostic import Diagnostic
+    from clspec.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """This target takes no options."""
+
+
+class LocalBackend:
+    """Runs plans on this machine, each step in a process of its own."""
+
+    name = "local"
+    api_version = API_VERSION
+    options = Options
+    capabilities = Capabilities(
+        can=(
+            "run a pipeline on this machine, and emit it as a Python program",
+            "steps in processes of their own, results kept by content and reused",
+            "cpu as a budget and as the number of threads, memory as a limit, time limits, retries, secrets by variable",
+        ),
+        cannot=(
+            "start a run by itself: every trigger is a warning",
+            "hand out GPUs, shared memory, ephemeral storage, node selectors, tolerations: each is a warning",
+            "images: steps run in this Python environment",
+        ),
+    )
+
+    def check(self, plan: Plan, options: Options) -> Sequence[Diagnostic]:
+        """Warnings for what a single machine does not do."""
+        del options
+        return check(plan)
+
+    def emit(self, plan: Plan, options: Options) -> Bundle:
+        """One program for each pipeline."""
+        del options
+        return {f"{pipeline.name}.py": program(plan, pipeline) for pipeline in plan.pipelines}
+
+    def run(
+        self, plan: Plan, pipeline: str, place: Workplace, *, jobs: int, watch: Callable[[Happening], None]
+    ) -> Outcome:
+        """Run one pipeline to its end; see `clspec.backend.Runner`."""
+        from clspec_local.engine import Engine  # noqa: PLC0415  # SQLite and processes, which a compile does not need
+
+        return Engine(plan.pipeline(pipeline), plan, place, jobs, watch).run()
+
+
+backend = LocalBackend()

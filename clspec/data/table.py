@@ -219,3 +219,8 @@ def _bytes(array: pa.Array) -> memoryview:
     _, offsets, content = array.buffers()
     ends = memoryview(offsets).cast("q")
     return memoryview(content or b"")[ends[array.offset] : ends[array.offset + len(array)]]
+
+
+def mask(keep: list[bool]) -> pa.Array:
+    """Which rows to keep, as a filter takes it."""
+    return pa.array(keep, type=pa.bool_())

@@ -39,6 +39,16 @@ def as_text(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str], *, co
     return "\n".join([*blocks, summary(diagnostics)]) + "\n"
 
 
+def as_lines(diagnostics: Sequence[Diagnostic]) -> str:
+    """All problems, one line each, without the lines that they are about."""
+    return "".join(f"{_place(d)}: {d.severity.value}[{d.code}]: {visible(d.message)}\n" for d in diagnostics)
+
+
+def _place(found: Diagnostic) -> str:
+    span = found.span
+    return visible(found.path if span is None else f"{found.path}:{span.line}:{span.column}")
+
+
 def summary(diagnostics: Sequence[Diagnostic]) -> str:
     """How many errors and warnings there are."""
     errors = sum(d.is_error for d in diagnostics)
@@ -48,10 +58,9 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _block(found: Diagnostic, lines: Sequence[str], palette: Mapping[str, str], reset: str) -> str:
-    place = found.path if found.span is None else f"{found.path}:{found.span.line}:{found.span.column}"
     level = found.severity.value
     rows = [
-        f"{palette['bold']}{visible(place)}{reset}: {palette[level]}{level}[{found.code}]{reset}: {visible(found.message)}"
+        f"{palette['bold']}{_place(found)}{reset}: {palette[level]}{level}[{found.code}]{reset}: {visible(found.message)}"
     ]
     if found.span is not None and 0 < found.span.line <= len(lines):
         rows += _excerpt(found.span, lines[found.span.line - 1], palette[level], palette["dim"], reset)
@@ -98,3 +107,8 @@ def _plain(found: Diagnostic) -> dict[str, Any]:
         "end_column": span.end_column if span else None,
         "where": found.where or None,
     }
+
+
+def visible_lines(text: str) -> str:
+    """`visible` for a text of several lines."""
+    return "\n".join(visible(line) for line in text.splitlines())

@@ -60,7 +60,7 @@ def effective_size(rows: Sequence[int], successes: Sequence[int]) -> float:
     m, n, k = len(rows), sum(rows), sum(successes)
     if m <= 1 or k in (0, n):
         return float(m)
-    return n / max(1.0, ratio_design_effect(rows, successes), intraclass_design_effect(rows, successes))
+    return n / max(ratio_design_effect(rows, successes), intraclass_design_effect(rows, successes))
 
 
 def _dot(left: Sequence[int], right: Sequence[int]) -> int:

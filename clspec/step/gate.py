@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def run(job: Job) -> None:
-    """Write `verdict`, the whole judgement, and the parameter `verdict`, its one word."""
+    """Write `verdict`, the whole judgement, and the parameter `outcome`, its one word."""
     demanded = job.config["scenarios"]
     seeds = [
         {"seed": seed, "scenarios": judged_scenarios(demanded, job.read_json(f"metrics-seed-{seed}"))}
@@ -23,7 +23,7 @@ def run(job: Job) -> None:
     ]
     verdict = _overall(demanded, seeds)
     job.write_json("verdict", {"verdict": verdict.value, "reasons": _reasons(demanded, seeds), "seeds": seeds})
-    job.parameters["verdict"] = verdict.value
+    job.parameters["outcome"] = verdict.value
 
 
 def _overall(demanded: Sequence[dict[str, Any]], seeds: Sequence[dict[str, Any]]) -> Verdict:

@@ -43,5 +43,5 @@ class Selector:
         if expression is None or problems:
             message = f"the plan holds a predicate that cannot be read: {text}"
             raise ClspecError(message)
-        sql = f'SELECT {predicate.to_sql(expression)} FROM golden ORDER BY "clspec row"'  # noqa: S608  # our own tree
+        sql = f'SELECT {predicate.to_sql(expression, self._columns)} FROM golden ORDER BY "clspec row"'  # noqa: S608  # our own tree
         return [row[0] for row in self._connection.execute(sql).fetchall()]

@@ -357,9 +357,10 @@ def test_options_do_what_they_say():
     assert spec["securityContext"]["runAsUser"] == 1001
     assert spec["ttlStrategy"] == {"secondsAfterCompletion": 60}
     assert spec["activeDeadlineSeconds"] == 86400
-    plain = yaml.safe_load(emitted(keep_seconds=0)["regression.workflowtemplate.yaml"])["spec"]
+    plain = yaml.safe_load(emitted(keep_seconds=0, run_as_user=0)["regression.workflowtemplate.yaml"])["spec"]
     optional = {"serviceAccountName", "artifactRepositoryRef", "parallelism", "activeDeadlineSeconds", "ttlStrategy"}
     assert optional & set(plain) == set()
+    assert plain["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
 @pytest.mark.parametrize(
@@ -374,7 +375,7 @@ def test_options_do_what_they_say():
         {"artifact_repository": "{{a}}"},
         {"gpu_model_label": ""},
         {"parallelism": -1},
-        {"run_as_user": 0},
+        {"run_as_user": -1},
         {"keep_seconds": -1},
         {"deadline_seconds": -5},
     ],
@@ -544,6 +545,13 @@ def test_config_arrives_as_it_was_written(hostile):
     assert arguments[arguments.index("--store") + 1] == "s3://bucket/cl"
     benign = (replace(given[0], config=canonical({"a": 1})), *given[1:])
     assert shape(bundle) == shape(emitted(of(*benign))), "only the one argument may differ"
+
+
+def test_json_that_is_not_canonical_is_escaped_too():
+    written = text.escaped('{"a":"é\x7f😀{{{"}')
+    assert written.isascii()
+    assert written.isprintable()
+    assert json.loads(written) == {"a": "é\x7f😀{{{"}
 
 
 def shape(bundle):
@@ -731,6 +739,14 @@ def test_warnings_let_the_plan_through():
     assert "regression.cronworkflow.yaml" in emitted(given, store="s3://bucket/cl")
 
 
+@pytest.mark.parametrize(("uri", "given"), [("s3://bucket/cl", ""), ("store", " -p store=URI")])
+def test_a_trigger_that_is_not_expressed_says_how_to_start_a_run(uri, given):
+    trigger = Trigger(event=Event.CODE_CHANGE, paths=("a/**",), origin=Span(41, 5, 41, 9), where="triggers.0")
+    found = [d for d in backend.check(of(*steps(), triggers=(trigger,), store=uri), Options()) if d.code == "CLS503"]
+    assert [(d.span, d.where) for d in found] == [(Span(41, 5, 41, 9), "triggers.0")]
+    assert f"`argo submit --from workflowtemplate/robotaxi-regression{given}`" in found[0].hint
+
+
 def test_steps_of_one_place_are_told_once_and_of_two_twice():
     hinted = {"resources": Resources(gpu=Gpu(count=1, memory=GI))}
     assert codes(of(*steps(train=hinted))) == ["CLS504"]
@@ -744,6 +760,11 @@ def test_too_many_steps():
     (found,) = backend.check(of(*(made(Kind.PIN, f"pin-{i}") for i in range(200))), Options())
     assert found.code == "CLS507"
     assert "200 steps" in found.message
+
+
+def test_everything_wrong_is_told_at_once():
+    many = of(*(made(Kind.PIN, f"pin-{i}", image="") for i in range(200)), name="A", workdir="")
+    assert sorted(codes(many)) == ["CLS501", "CLS501", "CLS506", "CLS507"]
 
 
 def test_the_largest_pipeline_still_passes():

@@ -101,6 +101,7 @@ def test_smallest_sufficient(kind, threshold, confidence, needed):
         ("min", 0.5, 0.75, 2),
         ("min", 0.3, 0.9919, 4),
         ("min", 0.7, 0.657, 3),
+        ("min", 0.5, 0.96875, 5),  # here a hundred digits of the quotient are still a hair over 5
     ],
 )
 def test_a_tie_is_decided_by_the_decimals_as_written(kind, threshold, confidence, needed):

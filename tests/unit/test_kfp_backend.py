@@ -413,6 +413,19 @@ def test_every_step_and_edge_is_there():
             assert task["cachingOptions"] == ({"enableCache": True} if s.pure else {})
 
 
+def test_artifacts_have_types_that_kubeflow_shows_and_promise_no_more():
+    (spec,) = emitted()
+    titles = {
+        name: artifact["artifactType"]["schemaTitle"]
+        for component in spec["components"].values()
+        for name, artifact in component.get("outputDefinitions", {}).get("artifacts", {}).items()
+    }
+    assert titles == {"dataset": "system.Dataset", "model": "system.Model"} | dict.fromkeys(
+        ("pins", "predictions", "metrics", "judgement", "report"), "system.Artifact"
+    )
+    assert set(document.SCHEMA_TITLES) == set(ArtifactType)
+
+
 def test_a_step_that_is_not_pure_is_never_cached():
     (spec,) = emitted()
     assert spec["components"]["dag-register"]["dag"]["tasks"]["register"]["cachingOptions"] == {}
@@ -434,7 +447,7 @@ def test_memory_is_said_exactly(size, said):
     assert text.quantity(size) == said
 
 
-@pytest.mark.parametrize(("count", "said"), [(4.0, "4"), (0.5, "500m"), (1.25, "1250m"), (0.001, "1m")])
+@pytest.mark.parametrize(("count", "said"), [(4.0, "4"), (0.5, "500m"), (1.25, "1250m"), (0.001, "1m"), (0.0001, "1m")])
 def test_cores_are_said_to_a_thousandth(count, said):
     assert text.cores(count) == said
 

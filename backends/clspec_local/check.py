@@ -1,0 +1,49 @@
+"""What one machine does not do with a plan; the meaning survives, so each is a warning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clspec.codes import problem
+from clspec.diagnostic import in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from clspec.diagnostic import Diagnostic
+    from clspec.plan import Plan, Step
+
+
+def check(plan: Plan) -> tuple[Diagnostic, ...]:
+    """A warning for each hint and each trigger that has no effect here."""
+    return in_order(_found(plan))
+
+
+def _found(plan: Plan) -> Iterator[Diagnostic]:
+    for pipeline in plan.pipelines:
+        for step in pipeline.steps:
+            for hint in _unused_hints(step):
+                yield problem(
+                    "CLS504",
+                    f"target `local` does not keep `{hint}`",
+                    path=plan.spec,
+                    span=step.origin,
+                    hint="the step runs on this machine as it is",
+                    where=step.where,
+                )
+        for trigger in pipeline.triggers:
+            yield problem(
+                "CLS503",
+                f"target `local` starts nothing on `{trigger.event.value}`",
+                path=plan.spec,
+                span=trigger.origin,
+                hint="start `clspec run` from your CI or a timer",
+                where=trigger.where,
+            )
+
+
+def _unused_hints(step: Step) -> Iterator[str]:
+    resources = step.resources
+    for name in ("gpu", "shared_memory", "ephemeral_storage", "node_selector", "tolerations"):
+        if getattr(resources, name):
+            yield f"resources.{name}"

@@ -1,0 +1,146 @@
+"""The same verbs from Python: check, compile, plan, run, lock and add.
+
+Errors are exceptions below `ClspecError`, each with the exit code that the command line returns for it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clspec import backend
+from clspec import compile as pipe
+from clspec import lock as locks
+from clspec.compile import Checked, Compiled, InvalidSpec
+from clspec.diagnostic import UsageError, has_errors
+from clspec.project import state_of, store_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from clspec.backend import Bundle, Happening, Outcome
+    from clspec.diagnostic import Diagnostic
+    from clspec.pinning import Added, Locked
+    from clspec.plan import Plan
+
+__all__ = ["Checked", "Compiled", "InvalidSpec", "add", "check", "compile", "lock", "plan", "run", "write"]
+
+_PIN_CODES = {"CLS403", "CLS601", "CLS602", "CLS603", "CLS604"}
+
+
+def check(path: str) -> Checked:
+    """Read and judge a spec; no user code runs.
+
+    Raises:
+        UsageError: the path cannot be read.
+    """
+    return pipe.read(path)
+
+
+def plan(path: str) -> Plan:
+    """The plan of a spec.
+
+    Raises:
+        InvalidSpec: it has errors.
+    """
+    return pipe.plan(pipe.read(path))
+
+
+def compile(path: str, target: str, settings: Mapping[str, str] | None = None) -> Compiled:  # noqa: A001
+    """A spec as a target's files; nothing is written and no user code runs.
+
+    Raises:
+        InvalidSpec: it has errors, or says what the target cannot express.
+        UsageError: there is no such path, target or option.
+    """
+    return pipe.compile_for(path, target, settings or {})
+
+
+def write(bundle: Bundle, folder: Path) -> None:
+    """Write a bundle into a folder: every file whole, or none at all.
+
+    Raises:
+        UsageError: the folder cannot be written; it is as it was.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".clspec-", dir=folder) as scratch:
+            for name, text in bundle.items():
+                made = Path(scratch, name)
+                made.parent.mkdir(parents=True, exist_ok=True)
+                made.write_text(text, encoding="utf-8", newline="")
+            for name in bundle:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                Path(scratch, name).replace(folder / name)
+    except OSError as error:
+        message = f"cannot write to {folder}: {error.strerror}"
+        raise UsageError(message) from error
+
+
+def run(
+    path: str,
+    pipeline: str = "regression",
+    *,
+    jobs: int | None = None,
+    watch: Callable[[Happening], None] = lambda _: None,
+    warn: Callable[[tuple[Diagnostic, ...]], None] = lambda _: None,
+) -> Outcome:
+    """Run a pipeline of a spec on this machine; user code runs, each step in a process of its own.
+
+    Raises:
+        InvalidSpec: it has errors.
+        UsageError: there is no such pipeline, or something it needs is missing.
+    """
+    compiled = pipe.compile_for(path, "local", {})
+    names = [found.name for found in compiled.plan.pipelines]
+    if pipeline not in names:
+        message = f"there is no pipeline `{pipeline}` in {path}: it has {', '.join(names)}"
+        raise UsageError(message)
+    warn(compiled.diagnostics)
+    runner = backend.load("local")
+    assert isinstance(runner, backend.Runner)  # noqa: S101  # the local target runs plans
+    assert compiled.checked.facts is not None  # noqa: S101  # it compiled
+    place = backend.Workplace(
+        code=compiled.checked.facts.root.resolve(),
+        folder=Path(path).resolve().parent,
+        store=store_of(path, compiled.plan.store),
+        state=state_of(path),
+    )
+    cores = len(os.sched_getaffinity(0))
+    return runner.run(compiled.plan, pipeline, place, jobs=jobs or cores, watch=watch)
+
+
+def lock(path: str, update: tuple[str, ...] = (), image: str | None = None) -> Locked:
+    """Bring a spec's lock up to date and write it; user code may run, to make first versions of datasets.
+
+    Raises:
+        InvalidSpec: the spec has errors that no lock can mend.
+    """
+    from clspec import pinning  # noqa: PLC0415  # data libraries, which a compile does without
+
+    facts = _mendable(pipe.read(path))
+    made = pinning.locked(facts, update, image)
+    place = Path(locks.path_for(path))
+    write({place.name: locks.render(made.lock)}, place.parent)
+    return made
+
+
+def add(path: str, dataset: str, origin: str) -> Added:
+    """Append the rows of a source or a file to a dataset in the spec's store; user code may run.
+
+    Raises:
+        InvalidSpec: the spec has errors that no data can mend.
+    """
+    from clspec import pinning  # noqa: PLC0415  # data libraries, which a compile does without
+
+    return pinning.add(_mendable(pipe.read(path)), dataset, origin)
+
+
+def _mendable(checked: Checked) -> pipe.Facts:
+    """The facts of a spec whose only errors are about its pins, which are about to be made."""
+    rest = tuple(found for found in checked.diagnostics if found.code not in _PIN_CODES)
+    if checked.facts is None or has_errors(rest):
+        raise InvalidSpec(rest if has_errors(rest) else checked.diagnostics)
+    return checked.facts

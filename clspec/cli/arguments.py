@@ -1,0 +1,70 @@
+"""What may be said on the command line."""
+
+from __future__ import annotations
+
+import argparse
+
+EXIT_CODES = "exit codes: 0 fine, 1 a verdict said no or `check` found errors, 2 wrong use or an invalid spec, 3 a step failed"
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _digest(text: str) -> str:
+    kind, _, value = text.partition(":")
+    if kind != "sha256" or len(value) != 64 or set(value) - set("0123456789abcdef"):  # noqa: PLR2004  # 256 bits
+        message = "an image digest is `sha256:` and 64 hexadecimal digits"
+        raise argparse.ArgumentTypeError(message)
+    return text
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands with their arguments."""
+    made = argparse.ArgumentParser(
+        prog="clspec", description="Continuous learning as a spec.", epilog=EXIT_CODES, allow_abbrev=False
+    )
+    made.add_argument("--version", "-V", action="store_true", help="show the version and leave")
+    made.add_argument("--color", choices=["auto", "always", "never"], default="auto", help="colours in what is shown")
+    verbs = made.add_subparsers(dest="verb", metavar="COMMAND")
+
+    check = verbs.add_parser("check", help="read and judge specs; no user code runs", epilog=EXIT_CODES)
+    check.add_argument("specs", nargs="*", metavar="SPEC")
+    check.add_argument("--format", choices=["text", "json"], default="text")
+
+    compile_ = verbs.add_parser("compile", help="emit a spec as a target's files; no user code runs", epilog=EXIT_CODES)
+    compile_.add_argument("spec", nargs="?", metavar="SPEC")
+    compile_.add_argument("--target", "-t", required=True, metavar="NAME", help="`clspec targets` lists them")
+    compile_.add_argument("--out", "-o", metavar="DIR", help="default: build/<spec>/<target>/")
+    compile_.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="an option of the target")
+
+    run = verbs.add_parser("run", help="run a pipeline on this machine", epilog=EXIT_CODES)
+    run.add_argument("spec", nargs="?", metavar="SPEC")
+    run.add_argument("--local", action="store_true", required=True, help="on this machine (no other is supported yet)")
+    run.add_argument("--pipeline", default="regression", metavar="NAME")
+    run.add_argument("--jobs", "-j", type=_positive, metavar="N", help="steps at a time; default: the number of cores")
+
+    lock = verbs.add_parser("lock", help="write which bytes the spec's names mean", epilog=EXIT_CODES)
+    lock.add_argument("spec", nargs="?", metavar="SPEC")
+    lock.add_argument("--update", action="append", default=[], metavar="DATASET", help="move its pin to the newest version")
+    lock.add_argument("--image", type=_digest, metavar="sha256:...", help="what the tag in `code.image` means")
+
+    data = verbs.add_parser("data", help="datasets in the store")
+    data_verbs = data.add_subparsers(dest="data_verb", metavar="COMMAND", required=True)
+    add = data_verbs.add_parser("add", help="append rows to a dataset, as a new version", epilog=EXIT_CODES)
+    add.add_argument("dataset", metavar="DATASET")
+    add.add_argument("origin", metavar="SOURCE|FILE", help="a source of the spec, or a Parquet, CSV or JSONL file")
+    add.add_argument("--spec", metavar="SPEC")
+
+    graph = verbs.add_parser("graph", help="show the steps and what they hand on", epilog=EXIT_CODES)
+    graph.add_argument("spec", nargs="?", metavar="SPEC")
+    graph.add_argument("--format", choices=["mermaid", "dot", "json"], default="mermaid")
+
+    verbs.add_parser("targets", help="list the targets, and what each can and cannot express")
+
+    explain = verbs.add_parser("explain", help="say what a diagnostic code means")
+    explain.add_argument("code", nargs="?", metavar="CODE", help="without it, all codes are listed")
+    return made

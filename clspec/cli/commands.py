@@ -1,0 +1,245 @@
+"""What each command does, in the words of the api, and how its answer is shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clspec.cli.arguments import parser
+from clspec.diagnostic import ClspecError, UsageError, did_you_mean, has_errors
+from clspec.report import diagnostics as shown
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from clspec.backend import Outcome
+    from clspec.diagnostic import Diagnostic
+
+INVALID = 2
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out a command line and return its exit code."""
+    given = parser().parse_args(arguments)
+    if given.version:
+        from clspec import __version__  # noqa: PLC0415
+
+        print(f"clspec {__version__}")
+        return 0
+    if given.verb is None:
+        parser().print_help()
+        return INVALID
+    from clspec.compile import InvalidSpec  # noqa: PLC0415  # help and versions do without the compiler
+
+    try:
+        return _VERBS[given.verb](given)
+    except InvalidSpec as error:
+        _show(error.diagnostics, given, sys.stderr)
+        return INVALID
+    except ClspecError as error:
+        print(f"clspec: {shown.visible_lines(str(error))}", file=sys.stderr)
+        return error.exit_code
+    except ImportError as error:
+        print(f"clspec: {error}\n{_missing_library(error)}", file=sys.stderr)
+        return INVALID
+
+
+def _missing_library(error: ImportError) -> str:
+    extras = {"pyarrow": "run", "duckdb": "run", "obstore": "run", "scipy": "run", "rich": "run", "jinja2": "run"}
+    extra = extras.get((error.name or "").partition(".")[0])
+    return f"install it with: pip install 'clspec[{extra}]'" if extra else "is clspec installed completely?"
+
+
+def _spec(given: argparse.Namespace) -> str:
+    if given.spec is not None:
+        return str(given.spec)
+    from clspec.project import default_spec  # noqa: PLC0415
+
+    return default_spec(Path.cwd())
+
+
+def _colours(given: argparse.Namespace, stream: object) -> bool:
+    if given.color != "auto":
+        return bool(given.color == "always")
+    return "NO_COLOR" not in os.environ and bool(getattr(stream, "isatty", lambda: False)())
+
+
+def _show(found: tuple[Diagnostic, ...], given: argparse.Namespace, stream: object) -> None:
+    """Print problems with the lines that they are about."""
+    texts: dict[str, str] = {}
+    for path in {d.path for d in found}:
+        try:
+            texts[path] = Path(path).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            texts[path] = ""
+    text = shown.as_text(found, texts, colours=_colours(given, stream))
+    print(text, end="", file=stream)  # type: ignore[call-overload]
+
+
+def _check(given: argparse.Namespace) -> int:
+    from clspec import api  # noqa: PLC0415
+
+    paths = given.specs
+    if not paths:
+        given.spec = None
+        paths = [_spec(given)]
+    found = tuple(d for path in dict.fromkeys(paths) for d in api.check(path).diagnostics)
+    if given.format == "json":
+        print(shown.as_json(found), end="")
+    elif found:
+        _show(found, given, sys.stdout)
+    else:
+        print(f"{', '.join(paths)}: no problems")
+    return 1 if has_errors(found) else 0
+
+
+def _compile(given: argparse.Namespace) -> int:
+    from clspec import api  # noqa: PLC0415
+
+    path = _spec(given)
+    settings = {}
+    for pair in given.set:
+        key, separator, value = pair.partition("=")
+        if not separator:
+            message = f"--set takes KEY=VALUE, not `{pair}`"
+            raise UsageError(message)
+        settings[key] = value
+    compiled = api.compile(path, given.target, settings)
+    folder = Path(given.out) if given.out else Path("build", Path(path).stem, given.target)
+    api.write(compiled.bundle, folder)
+    _show(compiled.diagnostics, given, sys.stderr)
+    for name in compiled.bundle:
+        print(folder / name)
+    return 0
+
+
+def _run(given: argparse.Namespace) -> int:
+    from clspec import api  # noqa: PLC0415
+    from clspec.cli.progress import Progress  # noqa: PLC0415
+
+    path = _spec(given)
+    progress = Progress(sys.stderr)
+    outcome = api.run(
+        path,
+        given.pipeline,
+        jobs=given.jobs,
+        watch=progress.tell,
+        warn=lambda found: print(shown.as_lines(found), end="", file=sys.stderr),
+    )
+    progress.close()
+    _show_outcome(outcome)
+    return outcome.exit_code
+
+
+def _show_outcome(outcome: Outcome) -> None:
+    """The scenario table, where the report lies, and what ended the run if something did."""
+    from clspec.report.scenarios import as_text  # noqa: PLC0415
+
+    if outcome.verdict is not None:
+        verdict = json.loads(outcome.verdict.read_bytes())
+        width = os.get_terminal_size().columns if sys.stdout.isatty() else 160
+        print("\n" + as_text(verdict, max(width, 100)))
+        print(f"verdict: {verdict['verdict']}")
+        for reason in verdict["reasons"]:
+            print(f"  {shown.visible(reason)}")
+    if outcome.report is not None:
+        print(f"report: {outcome.report / 'report.html'}")
+    print(f"run: {outcome.run}, logs in {outcome.folder}")
+    if outcome.log is not None and outcome.failed != "conclude":
+        lines = outcome.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        told = [line for line in lines if not line.startswith('{"progress"')]
+        print(f"\nstep {outcome.failed} ended the run; its log {outcome.log} ends with:", file=sys.stderr)
+        print("\n".join("  " + shown.visible(line) for line in told[-40:]), file=sys.stderr)
+
+
+def _lock(given: argparse.Namespace) -> int:
+    from clspec import api  # noqa: PLC0415
+    from clspec.lock import path_for  # noqa: PLC0415
+
+    path = _spec(given)
+    made = api.lock(path, tuple(given.update), given.image)
+    for line in made.changes or ("nothing changed",):
+        print(f"{path_for(path)}: {line}")
+    return 0
+
+
+def _data(given: argparse.Namespace) -> int:
+    from clspec import api  # noqa: PLC0415
+
+    path = _spec(given)
+    added = api.add(path, given.dataset, given.origin)
+    version = added.appended.version
+    print(f"{given.dataset} version {version.number}: {version.rows} rows, {added.appended.new} of them new, {version.digest}")
+    if added.appended.known:
+        print(f"  {added.appended.known} rows were there already")
+    for column, count in added.dropped.items():
+        print(f"  {count} rows were dropped: golden by `{column}`")
+    if added.appended.new:
+        print(f"  pin it with: clspec lock {path} --update {given.dataset}")
+    return 0
+
+
+def _graph(given: argparse.Namespace) -> int:
+    from clspec import api, graph  # noqa: PLC0415
+
+    plan = api.plan(_spec(given))
+    draw = {"mermaid": graph.mermaid, "dot": graph.dot, "json": graph.as_json}[given.format]
+    print(draw(plan.pipelines), end="")
+    return 0
+
+
+def _targets(given: argparse.Namespace) -> int:
+    del given
+    import dataclasses  # noqa: PLC0415
+
+    from clspec import backend  # noqa: PLC0415
+
+    broken = False
+    for name, offers in backend.offers().items():
+        print(f"{name}  (from {', '.join(offer.distribution for offer in offers)})")
+        try:
+            found = backend.load(name)
+        except ClspecError as error:
+            print(f"  unusable: {error}")
+            broken = True
+            continue
+        for word, lines in (("can", found.capabilities.can), ("cannot", found.capabilities.cannot)):
+            for line in lines:
+                print(textwrap.fill(line, 110, initial_indent=f"  {word:<7}", subsequent_indent=" " * 9))
+        for field in dataclasses.fields(found.options):
+            default = "" if field.default is dataclasses.MISSING else f" (default: {field.default!r})"
+            print(f"  option --set {field.name}={field.type}{default}")
+    return INVALID if broken else 0
+
+
+def _explain(given: argparse.Namespace) -> int:
+    from clspec.codes import CODES  # noqa: PLC0415
+
+    if given.code is None:
+        for name, code in CODES.items():
+            print(f"{name}  {code.severity.value:<7}  {code.title}")
+        return 0
+    name = given.code.upper()
+    if name not in CODES:
+        message = f"there is no code `{given.code}`: {did_you_mean(name, CODES) or '`clspec explain` lists them'}"
+        raise UsageError(message)
+    code = CODES[name]
+    print(f"{name} ({code.severity.value}): {code.title}\n\n{textwrap.fill(code.text, 100)}")
+    return 0
+
+
+_VERBS = {
+    "check": _check,
+    "compile": _compile,
+    "run": _run,
+    "lock": _lock,
+    "data": _data,
+    "graph": _graph,
+    "targets": _targets,
+    "explain": _explain,
+}

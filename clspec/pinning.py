@@ -1,0 +1,233 @@
+"""Making and moving pins: what `clspec lock` and `clspec data add` do to the store and to the lock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clspec import code, lower
+from clspec.data import sources, table
+from clspec.data.sources import Place
+from clspec.data.storage import storage_at
+from clspec.data.versions import Appended, Dataset, Shape, Version, fitted, overlap
+from clspec.diagnostic import Refused, UsageError, did_you_mean
+from clspec.lock import Count, DatasetPin, Lock, ScenarioPin, SourcePin
+from clspec.project import store_of
+from clspec.step.selection import Selector
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from clspec.check import Facts
+    from clspec.spec import Scenario
+
+_KINDS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """A lock as it should be now, and a line for everything that became of a pin."""
+
+    lock: Lock
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """What adding rows to a dataset did; `dropped` are rows that are golden, by the column that gave them away."""
+
+    appended: Appended
+    dropped: dict[str, int]
+
+
+def dataset_of(facts: Facts, name: str) -> Dataset:
+    """A dataset of a spec in the spec's store."""
+    store = store_of(facts.document.path, facts.spec.store)
+    return Dataset(storage_at(store), facts.spec.metadata.name, name)
+
+
+def shape_of(facts: Facts, name: str) -> Shape:
+    """What the spec says of a dataset."""
+    dataset = facts.dataset(name)
+    return Shape(columns=dataset.columns or {}, key=dataset.key or "", group=dataset.group)
+
+
+def _place(facts: Facts) -> Place:
+    return Place(code=facts.root.resolve(), folder=facts.folder.resolve())
+
+
+def locked(facts: Facts, update: tuple[str, ...], image: str | None) -> Locked:
+    """The lock brought up to date: what has no pin is pinned, what is named is moved, every other pin stays.
+
+    Raises:
+        UsageError: a name to move is no dataset, or an image's digest has nothing to be the digest of.
+        StepFailed: a source cannot be read.
+    """
+    for name in update:
+        if name not in facts.spec.datasets:
+            message = f"there is no dataset `{name}` to update: {did_you_mean(name, facts.spec.datasets)}"
+            raise UsageError(message)
+    before = facts.lock or Lock()
+    changes: list[str] = []
+    pins = {
+        name: _pin(facts, name, before.datasets.get(name), update, changes) for name in sorted(facts.spec.datasets)
+    }
+    after = Lock(
+        datasets=pins,
+        images=_images(facts, before, image),
+        scenarios=_counts(facts, pins[facts.spec.golden.dataset]),
+        sources={name: SourcePin(columns=source.columns) for name, source in facts.spec.sources.items()},
+    )
+    for what in ("scenarios", "sources", "images"):
+        if getattr(before, what) != getattr(after, what):
+            changes.append(f"{what}: brought up to date")
+    return Locked(lock=after, changes=tuple(changes))
+
+
+def _pin(
+    facts: Facts, name: str, pin: DatasetPin | None, update: tuple[str, ...], changes: list[str]
+) -> DatasetPin:
+    dataset, shape = dataset_of(facts, name), shape_of(facts, name)
+    if pin is not None and name not in update:
+        return DatasetPin(digest=pin.digest, rows=pin.rows, columns=pin.columns, key=pin.key, group=shape.group or "")
+    version = _newest(facts, dataset, shape)
+    made = DatasetPin(
+        digest=version.digest, rows=version.rows, columns=shape.columns, key=shape.key, group=shape.group or ""
+    )
+    if pin is None:
+        changes.append(f"{name}: pinned to version {version.number}, {version.rows} rows, {version.digest}")
+    elif pin.digest != made.digest:
+        changes.append(f"{name}: moved from {pin.digest} to version {version.number}, {version.rows} rows, {made.digest}")
+    return made
+
+
+def _newest(facts: Facts, dataset: Dataset, shape: Shape) -> Version:
+    """The newest version in the store; where there is none, the first one, made from the dataset's source."""
+    versions = dataset.versions()
+    if versions:
+        newest = versions[-1]
+        if (newest.columns, newest.key) != (shape.columns, shape.key):
+            message = (
+                f"dataset `{dataset.name}` has other columns or another key in {dataset.storage.uri} than in the spec; "
+                f"give the dataset another name, or the spec another store"
+            )
+            raise Refused(message)
+        return newest
+    source = facts.dataset(dataset.name).from_
+    if source is None:
+        message = (
+            f"dataset `{dataset.name}` has no version in {dataset.storage.uri} and no `from` to make one: "
+            f"add rows with `clspec data add {dataset.name} FILE`"
+        )
+        raise UsageError(message)
+    return dataset.append(_rows(facts, source, shape), shape, source).version
+
+
+def _rows(facts: Facts, source: str, shape: Shape) -> pa.Table:
+    return fitted(sources.read(lower.source_config(facts.spec, source) or {}, _place(facts)), shape)
+
+
+def _images(facts: Facts, before: Lock, image: str | None) -> dict[str, str]:
+    """What image tags mean: kept as they were, and the spec's set to a digest where one is given."""
+    tag = facts.spec.code.image
+    kept = {name: digest for name, digest in before.images.items() if name == tag}
+    if image is None:
+        return kept
+    if not tag or "@" in tag:
+        message = "`--image` records what a tag means; the spec's `code.image` is no tag"
+        raise UsageError(message)
+    return {tag: image}
+
+
+def _counts(facts: Facts, pin: DatasetPin) -> dict[str, ScenarioPin]:
+    """The rows and clusters of every selection in the pinned golden set."""
+    name = facts.spec.golden.dataset
+    dataset = dataset_of(facts, name)
+    version = dataset.find(pin.digest) or _newest(facts, dataset, shape_of(facts, name))
+    if version.digest != pin.digest:
+        message = (
+            f"{dataset.storage.uri} does not hold golden dataset `{name}` at {pin.digest}, so that its scenarios "
+            f"cannot be counted; `clspec lock SPEC --update {name}` pins the newest version"
+        )
+        raise Refused(message)
+    rows = dataset.rows(version)
+    selector = Selector(rows, pin.columns)
+    return {scenario.id: _counted(facts, scenario, selector, rows) for scenario in facts.spec.golden.scenarios}
+
+
+def _counted(facts: Facts, scenario: Scenario, selector: Selector, rows: pa.Table) -> ScenarioPin:
+    return ScenarioPin(
+        scenario=_count(facts, scenario.select, selector, rows),
+        guard=_count(facts, scenario.guard.select, selector, rows) if scenario.guard else None,
+    )
+
+
+def _count(facts: Facts, select: str, selector: Selector, rows: pa.Table) -> Count:
+    chosen = [index for index, holds in enumerate(selector.select(select)) if holds]
+    column = facts.spec.golden.cluster_by
+    if column is None:
+        return Count(select=select, rows=len(chosen))
+    clusters = len(set(rows.column(column).take(chosen).to_pylist())) if chosen else 0
+    return Count(select=select, rows=len(chosen), clusters=clusters, cluster_by=column)
+
+
+def add(facts: Facts, name: str, origin: str) -> Added:
+    """Append the rows of a source or a file to a dataset. Golden rows never enter what is learned from.
+
+    Raises:
+        UsageError: there is no such dataset, or the origin is neither a source nor a file that can be read.
+        Refused: rows for the golden dataset are in training data already.
+        StepFailed: the rows are not what the dataset holds.
+    """
+    if name not in facts.spec.datasets:
+        message = f"there is no dataset `{name}`: {did_you_mean(name, facts.spec.datasets)}"
+        raise UsageError(message)
+    shape, dataset = shape_of(facts, name), dataset_of(facts, name)
+    rows = _rows(facts, origin, shape) if origin in facts.spec.sources else _file(facts, origin, shape)
+    if not dataset.versions() and (source := facts.dataset(name).from_) and source != origin:
+        dataset.append(_rows(facts, source, shape), shape, source)
+    kept, dropped = _without_golden(facts, name, rows)
+    if dropped and len(kept) == 0:
+        message = f"all {len(rows)} rows of {origin} are golden; none was added to `{name}`"
+        raise Refused(message)
+    return Added(appended=dataset.append(kept, shape, origin), dropped=dropped)
+
+
+def _file(facts: Facts, origin: str, shape: Shape) -> pa.Table:
+    path = Path(origin)
+    if not path.is_file():
+        message = f"`{origin}` is neither a source of the spec nor a file: {did_you_mean(origin, facts.spec.sources)}"
+        raise UsageError(message)
+    kind = _KINDS.get(path.suffix)
+    if kind is None:
+        message = f"`{origin}` has none of the endings {', '.join(_KINDS)}, so that its format is unknown"
+        raise UsageError(message)
+    place = Place(code=None, folder=None)
+    return sources.from_files(str(path.resolve()), kind, shape.columns, place, origin)
+
+
+def _without_golden(facts: Facts, name: str, rows: pa.Table) -> tuple[pa.Table, dict[str, int]]:
+    """The rows that are not golden by key or by group, and how many were; golden and training never meet."""
+    golden, training = facts.spec.golden.dataset, facts.spec.training.dataset
+    if name not in {golden, training}:
+        return rows, {}
+    other = training if name == golden else golden
+    held = dataset_of(facts, other)
+    versions = held.versions()
+    if not versions:
+        return rows, {}
+    theirs, mine, other_shape = held.rows(versions[-1]), shape_of(facts, name), shape_of(facts, other)
+    dropped: dict[str, int] = {}
+    for column, counterpart in ((mine.key, other_shape.key), (mine.group, other_shape.group)):
+        if column is None or counterpart is None:
+            continue
+        hits = set(overlap(rows, theirs, column, counterpart))
+        if hits and name == golden:
+            message = f"{len(hits)} values of `{column}` are in training dataset `{training}`: they cannot become golden"
+            raise Refused(message)
+        keep = [value not in hits for value in rows.column(column).to_pylist()]
+        if hits:
+            dropped[column] = keep.count(False)
+            rows = rows.filter(table.mask(keep))
+    return rows, dropped
