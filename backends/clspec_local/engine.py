@@ -294,10 +294,19 @@ class Engine:
             run=self._run,
             folder=self._folder,
             verdict=self._path("gate", "verdict"),
-            report=self._path("report", "report"),
+            report=self._report(),
             failed=failed,
             log=self._folder / f"{failed}.log" if failed else None,
         )
+
+    def _report(self) -> Path | None:
+        """The report, put beside the run's logs, where a person finds it."""
+        made = self._path("report", "report")
+        if made is None:
+            return None
+        place = self._folder / "report"
+        shutil.copytree(made, place)
+        return place
 
     def _path(self, kind: str, output: str) -> Path | None:
         for step in self._steps:

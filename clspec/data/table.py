@@ -34,8 +34,8 @@ class DataError(StepFailed):
 
 
 def schema(columns: Mapping[str, str]) -> pa.Schema:
-    """The Arrow schema of columns of the language, in their order."""
-    return pa.schema([pa.field(name, _TYPES[kind]) for name, kind in columns.items()])
+    """The Arrow schema of columns of the language, by name: in which order they were written never matters."""
+    return pa.schema([pa.field(name, _TYPES[kind]) for name, kind in sorted(columns.items())])
 
 
 def from_rows(rows: Iterable[Any], columns: Mapping[str, str], origin: str) -> pa.Table:
@@ -117,7 +117,7 @@ def conform(table: pa.Table, columns: Mapping[str, str], origin: str) -> pa.Tabl
         message = f"{origin} has no column " + ", ".join(f"`{name}`" for name in missing)
         raise DataError(message)
     found = []
-    for name, kind in columns.items():
+    for name, kind in sorted(columns.items()):
         column = table.column(name)
         if not _same_kind(column.type, kind):
             message = f"`{name}` of {origin} is {column.type}, not {kind}"
