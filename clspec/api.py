@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from clspec.backend import Bundle, Happening, Outcome
+    from clspec.check import Facts
     from clspec.diagnostic import Diagnostic
     from clspec.pinning import Added, Locked
     from clspec.plan import Plan
@@ -100,8 +101,8 @@ def run(
         raise UsageError(message)
     warn(compiled.diagnostics)
     runner = backend.load("local")
-    assert isinstance(runner, backend.Runner)  # noqa: S101  # the local target runs plans
-    assert compiled.checked.facts is not None  # noqa: S101  # it compiled
+    assert isinstance(runner, backend.Runner)  # the local target runs plans
+    assert compiled.checked.facts is not None  # it compiled
     place = backend.Workplace(
         code=compiled.checked.facts.root.resolve(),
         folder=Path(path).resolve().parent,
@@ -138,7 +139,7 @@ def add(path: str, dataset: str, origin: str) -> Added:
     return pinning.add(_mendable(pipe.read(path)), dataset, origin)
 
 
-def _mendable(checked: Checked) -> pipe.Facts:
+def _mendable(checked: Checked) -> Facts:
     """The facts of a spec whose only errors are about its pins, which are about to be made."""
     rest = tuple(found for found in checked.diagnostics if found.code not in _PIN_CODES)
     if checked.facts is None or has_errors(rest):

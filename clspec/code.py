@@ -85,7 +85,7 @@ class Function:
         return "; ".join(parts)
 
 
-class NotFound(Exception):  # noqa: N818  # an answer, not an error
+class NotFound(Exception):
     """The entry point is not there; the text says what is missing, `known` what there is instead."""
 
     def __init__(self, text: str, known: tuple[str, ...] = ()) -> None:
@@ -93,7 +93,7 @@ class NotFound(Exception):  # noqa: N818  # an answer, not an error
         self.known = known
 
 
-class Unreadable(Exception):  # noqa: N818  # an answer, not an error
+class Unreadable(Exception):
     """The module is not valid Python."""
 
 

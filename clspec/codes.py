@@ -48,7 +48,7 @@ CODES: dict[str, Code] = {
     "CLS103": Code(
         _E,
         "file too large",
-        "A spec may be 32 MiB (256 KiB where PyYAML was installed without libyaml, whose pure-Python stand-in is slow).",
+        "A spec may be 32 MiB (256 KiB where PyYAML came without libyaml: its Python stand-in is slow).",
     ),
     "CLS104": Code(
         _E,
@@ -74,7 +74,9 @@ CODES: dict[str, Code] = {
     ),
     "CLS111": Code(_E, "empty file", "The file holds no document. `apiVersion` and `kind` come first."),
     "CLS112": Code(_E, "not a mapping", "The top of a spec is a mapping of keys such as `apiVersion: ...`."),
-    "CLS113": Code(_E, "more than one document", "One file is one spec: remove the `---` and what follows, or split it."),
+    "CLS113": Code(
+        _E, "more than one document", "One file is one spec: remove the `---` and what follows, or split it."
+    ),
     "CLS114": Code(
         _W,
         "merge key",
@@ -145,8 +147,12 @@ CODES: dict[str, Code] = {
     ),
     "CLS312": Code(_E, "unknown placeholder", "A command may hold only the placeholders of its place, each whole."),
     "CLS313": Code(_E, "columns do not fit", "What is named there does not have the columns or types needed here."),
-    "CLS314": Code(_E, "not a schedule", "`cron` has five fields (minute hour day month weekday); `time_zone` is an IANA name."),
-    "CLS315": Code(_E, "path cannot be used", "Paths in a spec are relative to its folder and must not leave a code root."),
+    "CLS314": Code(
+        _E, "not a schedule", "`cron` has five fields (minute hour day month weekday); `time_zone` is an IANA name."
+    ),
+    "CLS315": Code(
+        _E, "path cannot be used", "Paths in a spec are relative to its folder and must not leave a code root."
+    ),
     "CLS320": Code(
         _E,
         "predicate cannot be read",
@@ -177,7 +183,9 @@ CODES: dict[str, Code] = {
         "has for it: zero errors in n samples prove at most (1 - confidence)^(1/n). Add golden rows, or set a "
         "threshold that so few can prove. Some thresholds (`min: 1`, `max: 0`) no number of samples can prove.",
     ),
-    "CLS404": Code(_E, "golden data not pinned", "The golden dataset needs `pinned: true`: nothing may append to it unseen."),
+    "CLS404": Code(
+        _E, "golden data not pinned", "The golden dataset needs `pinned: true`: nothing may append to it unseen."
+    ),
     "CLS405": Code(_E, "trained on golden data", "The training dataset and the golden dataset are one and the same."),
     "CLS406": Code(
         _E,
@@ -204,7 +212,9 @@ CODES: dict[str, Code] = {
         "bounds computed as if the rows were independent are too narrow.",
     ),
     # -- what a target can and cannot say ------------------------------------------------------------------------
-    "CLS501": Code(_E, "no image", "Steps on a cluster run in an image: give `code.image` (by digest) and `code.workdir`."),
+    "CLS501": Code(
+        _E, "no image", "Steps on a cluster run in an image: give `code.image` (by digest) and `code.workdir`."
+    ),
     "CLS502": Code(
         _E,
         "floating image",
@@ -218,7 +228,9 @@ CODES: dict[str, Code] = {
         "store is a path of this machine",
         "A cluster cannot see a local path, so the run takes the store's URI as a required parameter `store`.",
     ),
-    "CLS506": Code(_E, "text that the target would change", "The target expands some texts (templates, variables); this one."),
+    "CLS506": Code(
+        _E, "text that the target would change", "The target expands some texts (templates, variables); this one."
+    ),
     "CLS507": Code(_E, "too large for the target", "The target caps the number of tasks or the size of its objects."),
     "CLS508": Code(_E, "target cannot express it", "The target has no way to say this, and the meaning would change."),
     # -- the lock ------------------------------------------------------------------------------------------------

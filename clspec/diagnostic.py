@@ -71,6 +71,10 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
     return any(d.is_error for d in diagnostics)
 
 
+_LISTED = 12
+"""So many names can be listed in a hint."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint naming the closest known word, or all of a few, or nothing."""
     names = sorted(set(known))
@@ -79,7 +83,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         close = [name for name in names if name.lower() == word.lower()]
     if close:
         return f"did you mean `{close[0]}`?"
-    if 0 < len(names) <= 12:
+    if 0 < len(names) <= _LISTED:
         return "known: " + ", ".join(f"`{name}`" for name in names)
     return ""
 

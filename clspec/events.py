@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from itertools import pairwise, repeat
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from yaml.events import (
     AliasEvent,
@@ -335,7 +335,9 @@ class Builder:
         """What `<<` merges, in the order of precedence; without aliases that were refused."""
         aliases = self.marks.aliases
         number = aliases.get(number, number)
-        pairs = list(zip(self.marks.items(number), value, strict=True)) if isinstance(value, list) else [(number, value)]
+        pairs = (
+            list(zip(self.marks.items(number), value, strict=True)) if isinstance(value, list) else [(number, value)]
+        )
         return [(aliases.get(at, at), item) for at, item in pairs if at in aliases or not self._is_alias(at)]
 
     def _is_alias(self, number: int) -> bool:
@@ -346,7 +348,9 @@ class Builder:
     def _odd_number(self, problem: OddNumber, container: Any, key: _Key) -> float:
         start, end = self.marks.starts[-1], self.marks.ends[-1]
         shown = visible(self.text[start:end])
-        message = f"`{shown}` is not a finite number" if problem.code == "CLS108" else f"`{shown}` has more than 64 bits"
+        message = (
+            f"`{shown}` is not a finite number" if problem.code == "CLS108" else f"`{shown}` has more than 64 bits"
+        )
         self._add(problem.code, self._pointer(container, key), message, "quote it if it is a name")
         return problem.stand_in
 

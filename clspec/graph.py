@@ -70,8 +70,12 @@ def check_edges(pipeline: Pipeline) -> None:
                 message = f"step `{step.id}` reads {what} as `{entry.name}`, not a {outputs[entry.output].value}"
                 raise GraphError(message)
         condition = step.when
-        if condition and (condition.step not in step.needs or condition.parameter not in steps[condition.step].parameters):
-            message = f"step `{step.id}` depends on `{condition.parameter}` of `{condition.step}`, which does not write it"
+        if condition and (
+            condition.step not in step.needs or condition.parameter not in steps[condition.step].parameters
+        ):
+            message = (
+                f"step `{step.id}` depends on `{condition.parameter}` of `{condition.step}`, which does not write it"
+            )
             raise GraphError(message)
 
 
@@ -92,7 +96,7 @@ def of(pipeline: Pipeline) -> Any:
     """The pipeline as a frozen networkx DiGraph: nodes are step ids with their `step`, edges name what they carry."""
     import networkx  # noqa: PLC0415  # 0.2 s that no compile needs
 
-    graph = networkx.DiGraph(name=pipeline.name)
+    graph: Any = networkx.DiGraph(name=pipeline.name)
     for step in order(pipeline):
         graph.add_node(step.id, step=step)
         for need in step.needs:

@@ -64,7 +64,12 @@ class _Regression:
         names = dict.fromkeys((self.training_data, self.golden_data))
         config = {"datasets": {name: self._dataset(name) for name in names}, "code": self.code}
         return self._step(
-            "pin", Kind.PIN, config, ("datasets",), outputs=(Artifact(name="pins", type=ArtifactType.METRICS),), pure=False
+            "pin",
+            Kind.PIN,
+            config,
+            ("datasets",),
+            outputs=(Artifact(name="pins", type=ArtifactType.METRICS),),
+            pure=False,
         )
 
     def _snapshot_training(self) -> plan.Step:
@@ -184,9 +189,7 @@ class _Regression:
 
     def _conclude(self) -> plan.Step:
         inputs = (Input(name="verdict", step="gate", output="verdict"),)
-        return self._step(
-            "conclude", Kind.CONCLUDE, {}, ("golden",), inputs=inputs, needs=("report",), pure=False
-        )
+        return self._step("conclude", Kind.CONCLUDE, {}, ("golden",), inputs=inputs, needs=("report",), pure=False)
 
     # -- what they are made of ---------------------------------------------------------------------------------------
 
@@ -233,7 +236,7 @@ class _Regression:
 
     def _dataset(self, name: str) -> dict[str, Any]:
         """What a step must know of a dataset: its pinned digest, its shape and where a first version comes from."""
-        assert self.facts.lock is not None  # noqa: S101  # the checks have seen every pin
+        assert self.facts.lock is not None  # the checks have seen every pin
         dataset = self.facts.dataset(name)
         return {
             "digest": self.facts.lock.datasets[name].digest,
@@ -269,7 +272,7 @@ class _Regression:
 
     def _record(self) -> dict[str, Any]:
         """What moved and what was pinned: the facts that a model's record and a report state."""
-        assert self.facts.lock is not None  # noqa: S101  # the checks have seen every pin
+        assert self.facts.lock is not None  # the checks have seen every pin
         names = (self.training_data, self.golden_data)
         return {
             "pipeline": "regression",
@@ -287,7 +290,9 @@ class _Regression:
 
     def _trigger(self, index: int, trigger: spec.Trigger) -> plan.Trigger:
         at: Pointer = ("triggers", index)
-        known = {key: getattr(trigger, key) for key in ("paths", "cron", "time_zone", "source") if hasattr(trigger, key)}
+        known = {
+            key: getattr(trigger, key) for key in ("paths", "cron", "time_zone", "source") if hasattr(trigger, key)
+        }
         event = plan.Event(type(trigger).__struct_config__.tag)
         return plan.Trigger(event=event, origin=self._span(at), where=self.facts.document.where(at), **known)
 
@@ -361,7 +366,9 @@ def _resources(wanted: spec.Resources) -> plan.Resources:
     return plan.Resources(
         cpu=wanted.cpu,
         memory=_size(wanted.memory),
-        gpu=plan.Gpu(count=gpu.count, resource=gpu.resource, model=gpu.model, memory=_size(gpu.memory)) if gpu else None,
+        gpu=plan.Gpu(count=gpu.count, resource=gpu.resource, model=gpu.model, memory=_size(gpu.memory))
+        if gpu
+        else None,
         nodes=wanted.nodes,
         shared_memory=_size(wanted.shared_memory),
         ephemeral_storage=_size(wanted.ephemeral_storage),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from clspec.load import Document
 
 
-class Absent(Exception):  # noqa: N818  # not an error: it ends a rule whose subject is not there
+class Absent(Exception):
     """A rule asked for a section that is missing or was too broken to read, which is reported already."""
 
 
@@ -64,7 +64,11 @@ def _unconverted(error: msgspec.ValidationError, section: Pointer, document: Doc
     for name, index in re.findall(r"\.([^.\[`]+)|\[([0-9]+)\]", path):
         pointer = (*pointer, name or int(index))
     return problem(
-        "CLS203", message.replace("`", ""), path=document.path, span=_nearest(document, pointer), where=document.where(section)
+        "CLS203",
+        message.replace("`", ""),
+        path=document.path,
+        span=_nearest(document, pointer),
+        where=document.where(section),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clspec import code, lower
+from clspec import lower
 from clspec.data import sources, table
 from clspec.data.sources import Place
 from clspec.data.storage import storage_at
@@ -70,24 +70,18 @@ def locked(facts: Facts, update: tuple[str, ...], image: str | None) -> Locked:
             raise UsageError(message)
     before = facts.lock or Lock()
     changes: list[str] = []
-    pins = {
-        name: _pin(facts, name, before.datasets.get(name), update, changes) for name in sorted(facts.spec.datasets)
-    }
+    pins = {name: _pin(facts, name, before.datasets.get(name), update, changes) for name in sorted(facts.spec.datasets)}
     after = Lock(
         datasets=pins,
         images=_images(facts, before, image),
         scenarios=_counts(facts, pins[facts.spec.golden.dataset]),
         sources={name: SourcePin(columns=source.columns) for name, source in facts.spec.sources.items()},
     )
-    for what in ("scenarios", "sources", "images"):
-        if getattr(before, what) != getattr(after, what):
-            changes.append(f"{what}: brought up to date")
-    return Locked(lock=after, changes=tuple(changes))
+    moved = [what for what in ("scenarios", "sources", "images") if getattr(before, what) != getattr(after, what)]
+    return Locked(lock=after, changes=(*changes, *(f"{what}: brought up to date" for what in moved)))
 
 
-def _pin(
-    facts: Facts, name: str, pin: DatasetPin | None, update: tuple[str, ...], changes: list[str]
-) -> DatasetPin:
+def _pin(facts: Facts, name: str, pin: DatasetPin | None, update: tuple[str, ...], changes: list[str]) -> DatasetPin:
     dataset, shape = dataset_of(facts, name), shape_of(facts, name)
     if pin is not None and name not in update:
         return DatasetPin(digest=pin.digest, rows=pin.rows, columns=pin.columns, key=pin.key, group=shape.group or "")
@@ -98,7 +92,9 @@ def _pin(
     if pin is None:
         changes.append(f"{name}: pinned to version {version.number}, {version.rows} rows, {version.digest}")
     elif pin.digest != made.digest:
-        changes.append(f"{name}: moved from {pin.digest} to version {version.number}, {version.rows} rows, {made.digest}")
+        changes.append(
+            f"{name}: moved from {pin.digest} to version {version.number}, {version.rows} rows, {made.digest}"
+        )
     return made
 
 
@@ -224,7 +220,9 @@ def _without_golden(facts: Facts, name: str, rows: pa.Table) -> tuple[pa.Table, 
             continue
         hits = set(overlap(rows, theirs, column, counterpart))
         if hits and name == golden:
-            message = f"{len(hits)} values of `{column}` are in training dataset `{training}`: they cannot become golden"
+            message = (
+                f"{len(hits)} values of `{column}` are in training dataset `{training}`: they cannot become golden"
+            )
             raise Refused(message)
         keep = [value not in hits for value in rows.column(column).to_pylist()]
         if hits:

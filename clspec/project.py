@@ -9,7 +9,7 @@ from clspec.diagnostic import UsageError
 
 
 def root_of(folder: Path) -> Path:
-    """The project's root: the nearest folder above with a pyproject.toml, else with a `.git`, else the folder itself."""
+    """The project's root: the nearest folder with a pyproject.toml, else with a `.git`, else the folder itself."""
     above = [folder, *folder.parents]
     for marker in ("pyproject.toml", ".git"):
         for candidate in above:

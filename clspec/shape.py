@@ -11,10 +11,11 @@ from clspec.diagnostic import START, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from jsonschema_rs import ValidationError
-
     from clspec.diagnostic import Diagnostic, Pointer
     from clspec.load import Document
+
+SchemaError = Any
+"""An error of jsonschema-rs, whose stubs do not type what each kind of error carries."""
 
 KNOWN_VERSION = "clspec.dev/v1alpha1"
 
@@ -58,11 +59,11 @@ def _validator() -> Any:
     return jsonschema_rs.Draft202012Validator(_schema())
 
 
-def _section_missing(error: ValidationError) -> bool:
+def _section_missing(error: SchemaError) -> bool:
     return error.kind.name == "required" and not error.instance_path
 
 
-def _blamed(errors: Iterable[ValidationError]) -> Iterator[Pointer]:
+def _blamed(errors: Iterable[SchemaError]) -> Iterator[Pointer]:
     """The smallest parts of the document without which the errors would not be."""
     for error in errors:
         at = tuple(error.instance_path)
@@ -74,7 +75,7 @@ def _blamed(errors: Iterable[ValidationError]) -> Iterator[Pointer]:
             yield at
 
 
-def _said(error: ValidationError, document: Document) -> Iterator[Diagnostic]:
+def _said(error: SchemaError, document: Document) -> Iterator[Diagnostic]:
     """The error as diagnostics; one schema error about several keys becomes several."""
     at: Pointer = tuple(error.instance_path)
     kind = error.kind
@@ -109,7 +110,7 @@ def _missing_key(at: Pointer, key: str, document: Document) -> Diagnostic:
     return problem("CLS202", f"{place} needs `{key}`", path=document.path, span=span, where=document.where(at))
 
 
-def _schema_of(error: ValidationError) -> Any:
+def _schema_of(error: SchemaError) -> Any:
     """The subschema that holds the keyword which failed, references followed."""
     found: Any = _schema()
     for part in list(error.evaluation_path)[:-1]:
@@ -144,14 +145,18 @@ _PATTERNS = {
 
 def shown(value: Any) -> str:
     """A value as a message quotes it: short, one line."""
-    text = {True: "true", False: "false", None: "nothing"}.get(value) if value is None or value is True or value is False else None
+    text = (
+        {True: "true", False: "false", None: "nothing"}.get(value)
+        if value is None or value is True or value is False
+        else None
+    )
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
     text = text or (f"`{value}`" if not isinstance(value, str) else f'"{value}"')
     return text if len(text) <= 60 else text[:56] + '..."'  # noqa: PLR2004  # a message fits a line
 
 
-def _type(error: ValidationError) -> tuple[str, str, str]:
+def _type(error: SchemaError) -> tuple[str, str, str]:
     wanted = " or ".join(_TYPES.get(name, name) for name in error.kind.types)
     hint = ""
     if isinstance(error.instance, str) and set(error.kind.types) & {"number", "integer", "boolean"}:
@@ -169,16 +174,16 @@ def _unquotable(text: str) -> bool:
     return True
 
 
-def _enum(error: ValidationError) -> tuple[str, str, str]:
+def _enum(error: SchemaError) -> tuple[str, str, str]:
     options = [str(option) for option in error.kind.options]
     return "CLS204", f"{shown(error.instance)} is not possible here", did_you_mean(str(error.instance), options)
 
 
-def _const(error: ValidationError) -> tuple[str, str, str]:
+def _const(error: SchemaError) -> tuple[str, str, str]:
     return "CLS204", f"{shown(error.instance)} is not possible here", f"write `{error.kind.expected_value}`"
 
 
-def _pattern(error: ValidationError) -> tuple[str, str, str]:
+def _pattern(error: SchemaError) -> tuple[str, str, str]:
     pattern = error.kind.pattern
     hint = _PATTERNS.get(pattern, "")
     if ":" in pattern:
@@ -188,7 +193,7 @@ def _pattern(error: ValidationError) -> tuple[str, str, str]:
     return "CLS205", f"{shown(error.instance)} does not have the right form", hint
 
 
-def _limit(error: ValidationError) -> tuple[str, str, str]:
+def _limit(error: SchemaError) -> tuple[str, str, str]:
     words = {
         "minimum": "at least",
         "maximum": "at most",
@@ -198,7 +203,7 @@ def _limit(error: ValidationError) -> tuple[str, str, str]:
     return "CLS206", f"{shown(error.instance)} must be {words[error.kind.name]} {error.kind.limit}", ""
 
 
-def _size(error: ValidationError) -> tuple[str, str, str]:
+def _size(error: SchemaError) -> tuple[str, str, str]:
     what = {"Items": "items", "Properties": "keys", "Length": "characters"}[error.kind.name[3:]]
     side = "at least" if error.kind.name.startswith("min") else "at most"
     if what == "characters" and error.instance == "":
@@ -207,7 +212,7 @@ def _size(error: ValidationError) -> tuple[str, str, str]:
     return code, f"{side} {error.kind.limit} {what} are needed here", ""
 
 
-def _unique(error: ValidationError) -> tuple[str, str, str]:
+def _unique(error: SchemaError) -> tuple[str, str, str]:
     seen: list[Any] = []
     for item in error.instance:
         if item in seen:
@@ -216,20 +221,20 @@ def _unique(error: ValidationError) -> tuple[str, str, str]:
     return "CLS207", "an item stands in the list twice", ""
 
 
-def _one_of(error: ValidationError) -> tuple[str, str, str]:
+def _one_of(error: SchemaError) -> tuple[str, str, str]:
     keys, given = _alternatives(error)
     names = ", ".join(f"`{key}`" for key in keys)
     have = "none is given" if not given else "given: " + ", ".join(f"`{key}`" for key in given)
     return "CLS208", f"exactly one of {names} is needed; {have}", ""
 
 
-def _alternatives(error: ValidationError) -> tuple[list[str], list[str]]:
+def _alternatives(error: SchemaError) -> tuple[list[str], list[str]]:
     """The keys of which exactly one is needed, and those of them that are given."""
     keys = [alternative["required"][0] for alternative in _schema_of(error)["oneOf"]]
     return keys, [key for key in keys if key in error.instance]
 
 
-def _otherwise(error: ValidationError) -> tuple[str, str, str]:
+def _otherwise(error: SchemaError) -> tuple[str, str, str]:
     return "CLS203", f"this value is not possible here ({error.kind.name})", ""
 
 

@@ -32,7 +32,7 @@ class LocalBackend:
         can=(
             "run a pipeline on this machine, and emit it as a Python program",
             "steps in processes of their own, results kept by content and reused",
-            "cpu as a budget and as the number of threads, memory as a limit, time limits, retries, secrets by variable",
+            "cpu as a budget and as a number of threads, memory and time as limits, retries, secrets by variable",
         ),
         cannot=(
             "start a run by itself: every trigger is a warning",

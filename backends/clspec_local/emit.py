@@ -66,7 +66,13 @@ def program(plan: Plan, pipeline: Pipeline) -> str:
 
 
 def _call(step: Step) -> str:
-    lines = ["", f"# {step.where}" if step.where else "#", "run(", f"    {_text(step.id)},", f"    {_text(step.kind.value)},"]
+    lines = [
+        "",
+        f"# {step.where}" if step.where else "#",
+        "run(",
+        f"    {_text(step.id)},",
+        f"    {_text(step.kind.value)},",
+    ]
     lines.append(f"    config={_python(step.config)},")
     if step.inputs:
         pairs = ", ".join(f"{_text(i.name)}: ({_text(i.step)}, {_text(i.output)})" for i in step.inputs)

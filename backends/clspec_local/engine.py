@@ -261,7 +261,7 @@ class Engine:
 
     def _over(self, step: Step, state: State, *, key: str | None = None, seconds: float = 0.0, note: str = "") -> None:
         self._states[step.id] = state
-        self._history.step(self._run, step.id, state.value, key, seconds, note)
+        self._history.step(self._run, step.id, state.value, key=key, seconds=seconds, note=note)
         self._watch(Happening(step=step.id, state=state, seconds=seconds, note=note))
 
     # -- ending the run ----------------------------------------------------------------------------------------------

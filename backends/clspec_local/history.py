@@ -68,13 +68,15 @@ class History:
 
     def begin(self, run: str, spec: str, pipeline: str) -> None:
         """Record that a run has begun."""
-        self._write("INSERT INTO run (id, spec, pipeline, started) VALUES (?, ?, ?, ?)", (run, spec, pipeline, time.time()))
+        self._write(
+            "INSERT INTO run (id, spec, pipeline, started) VALUES (?, ?, ?, ?)", (run, spec, pipeline, time.time())
+        )
 
     def end(self, run: str, exit_code: int) -> None:
         """Record how a run ended."""
         self._write("UPDATE run SET ended = ?, exit_code = ? WHERE id = ?", (time.time(), exit_code, run))
 
-    def step(self, run: str, name: str, state: str, key: str | None, seconds: float, note: str) -> None:  # noqa: PLR0913
+    def step(self, run: str, name: str, state: str, *, key: str | None, seconds: float, note: str) -> None:
         """Record what became of a step."""
         self._write("INSERT OR REPLACE INTO step VALUES (?, ?, ?, ?, ?, ?)", (run, name, state, key, seconds, note))
 

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG = 1
 _PASSED_ON = (
-    "PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TMPDIR TERM PYTHONPATH PYTHONHOME PYTHONHASHSEED VIRTUAL_ENV "
-    "CONDA_PREFIX LD_LIBRARY_PATH LD_PRELOAD SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CUDA_VISIBLE_DEVICES "
-    "CUDA_HOME HTTP_PROXY HTTPS_PROXY NO_PROXY"
-).split()
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TERM"),
+    *("PYTHONPATH", "PYTHONHOME", "PYTHONHASHSEED", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "LD_PRELOAD"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+    *("CUDA_VISIBLE_DEVICES", "CUDA_HOME"),
+)
 _PREFIXES_PASSED_ON = ("LC_", "OPENBLAS_", "MKL_", "NVIDIA_", "R_")
 
 
@@ -55,9 +56,7 @@ class Ended:
 class Process:
     """A running step; its process leads a group of its own, which ends with it."""
 
-    def __init__(
-        self, arguments: Sequence[str], variables: Mapping[str, str], log: Path, isolation: Isolation
-    ) -> None:
+    def __init__(self, arguments: Sequence[str], variables: Mapping[str, str], log: Path, isolation: Isolation) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         log.touch()

@@ -59,9 +59,7 @@ def calls(facts: Facts) -> Iterator[Call]:
     for name, source in spec.sources.items():
         if isinstance(source, PythonSource):
             at = ("sources", name)
-            yield Call(
-                at=at, entrypoint=source.entrypoint, command=source.command, arguments=(), placeholders=("out",)
-            )
+            yield Call(at=at, entrypoint=source.entrypoint, command=source.command, arguments=(), placeholders=("out",))
 
 
 def root_exists(facts: Facts) -> Iterator[Diagnostic]:
@@ -74,7 +72,9 @@ def root_exists(facts: Facts) -> Iterator[Diagnostic]:
         yield facts.problem("CLS308", at, f"`{written}` is not a folder", "name the folder that holds the modules")
     else:
         folders = [p.name for p in facts.folder.iterdir() if p.is_dir()] if facts.folder.is_dir() else []
-        yield facts.problem("CLS308", at, f"there is no folder `{written}` beside the spec", did_you_mean(written, folders))
+        yield facts.problem(
+            "CLS308", at, f"there is no folder `{written}` beside the spec", did_you_mean(written, folders)
+        )
 
 
 def functions_fit(facts: Facts) -> Iterator[Diagnostic]:

@@ -56,7 +56,9 @@ def sources_are_pinned(facts: Facts) -> Iterator[Diagnostic]:
         pin = facts.lock.sources.get(name)
         if pin is None or pin.columns != source.columns:
             what = "is not in" if pin is None else "has other columns than in"
-            yield facts.key_problem("CLS602", ("sources", name), f"source `{name}` {what} {facts.lock_path}", _mend(facts))
+            yield facts.key_problem(
+                "CLS602", ("sources", name), f"source `{name}` {what} {facts.lock_path}", _mend(facts)
+            )
 
 
 def scenarios_are_counted(facts: Facts) -> Iterator[Diagnostic]:

@@ -43,12 +43,12 @@ def sources_exist(facts: Facts) -> Iterator[Diagnostic]:
 
 def like_ends(facts: Facts) -> Iterator[Diagnostic]:
     """Following `like` ends at a dataset with columns of its own."""
-    for name, dataset in facts.spec.datasets.items():
-        chain = [name]
+    for name, own in facts.spec.datasets.items():
+        chain, dataset = [name], facts.spec.datasets.get(name)
         while dataset is not None and dataset.like is not None and dataset.like not in chain:
             chain.append(dataset.like)
-            dataset = facts.spec.datasets.get(dataset.like)  # noqa: PLW2901  # walking the chain
-        if dataset is not None and dataset.like == name:
+            dataset = facts.spec.datasets.get(dataset.like)
+        if own.like is not None and dataset is not None and dataset.like == name:
             path = " -> ".join([*chain, name])
             yield facts.problem("CLS306", ("datasets", name, "like"), f"`like` goes in a circle: {path}")
 
@@ -129,7 +129,9 @@ def sources_fit(facts: Facts) -> Iterator[Diagnostic]:
         missing = [c for c in dict.fromkeys(needed) if c and c in dataset.columns and c not in source.columns]
         if missing:
             names = ", ".join(f"`{column}`" for column in missing)
-            yield facts.problem("CLS313", at, f"source `{own.from_}` has no {names}, which dataset `{name}` cannot lack")
+            yield facts.problem(
+                "CLS313", at, f"source `{own.from_}` has no {names}, which dataset `{name}` cannot lack"
+            )
 
 
 def _label(facts: Facts) -> str | None:

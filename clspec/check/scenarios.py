@@ -78,7 +78,10 @@ def metrics_exist(facts: Facts) -> Iterator[Diagnostic]:
             continue  # refused as not built yet
         if check.metric not in catalog.METRICS:
             yield facts.problem(
-                "CLS304", (*at, "metric"), f"there is no metric `{check.metric}`", did_you_mean(check.metric, catalog.METRICS)
+                "CLS304",
+                (*at, "metric"),
+                f"there is no metric `{check.metric}`",
+                did_you_mean(check.metric, catalog.METRICS),
             )
 
 
@@ -87,7 +90,9 @@ def metrics_have_their_class(facts: Facts) -> Iterator[Diagnostic]:
     for _, check, at in _checks(facts):
         metric = catalog.METRICS.get(check.metric)
         if metric is not None and metric.needs_class and check.class_ is None:
-            yield facts.problem("CLS307", (*at, "metric"), f"`{check.metric}` needs `class`", "say which class it is about")
+            yield facts.problem(
+                "CLS307", (*at, "metric"), f"`{check.metric}` needs `class`", "say which class it is about"
+            )
         if metric is not None and not metric.needs_class and check.class_ is not None:
             yield facts.key_problem("CLS307", (*at, "class"), f"`{check.metric}` is over all classes", "remove `class`")
         elif check.class_ is not None and check.class_ not in facts.spec.task.classes:
@@ -101,9 +106,9 @@ def metrics_have_their_class(facts: Facts) -> Iterator[Diagnostic]:
 
 def classes_are_given(facts: Facts) -> Iterator[Diagnostic]:
     """A classification says which classes there are."""
-    if facts.spec.task.type == "classification" and not facts.spec.task.classes:
-        if "classes" not in facts.written.value["task"]:
-            yield facts.key_problem("CLS202", ("task",), "`task` needs `classes`: a classification has them")
+    given = "classes" in facts.written.value["task"]
+    if facts.spec.task.type == "classification" and not facts.spec.task.classes and not given:
+        yield facts.key_problem("CLS202", ("task",), "`task` needs `classes`: a classification has them")
 
 
 def thresholds_bite(facts: Facts) -> Iterator[Diagnostic]:
@@ -135,7 +140,9 @@ def points_are_not_safe(facts: Facts) -> Iterator[Diagnostic]:
     """A must-pass scenario is judged at its bound."""
     for scenario, check, at in _checks(facts):
         if scenario.must_pass and check.gate == "point":
-            yield facts.problem("CLS406", (*at, "gate"), f"`{scenario.id}` must pass and is judged without its uncertainty")
+            yield facts.problem(
+                "CLS406", (*at, "gate"), f"`{scenario.id}` must pass and is judged without its uncertainty"
+            )
 
 
 def bounds_can_be_met(facts: Facts) -> Iterator[Diagnostic]:
@@ -171,7 +178,7 @@ def _unmet(
         return facts.problem(
             "CLS403",
             (*at, kind),
-            f"{needed} faultless {count[1]} are needed for {threshold:g} at {confidence:g}; the golden set has {count[0]}",
+            f"{threshold:g} at {confidence:g} takes {needed} faultless {count[1]}; the golden set has {count[0]}",
             "add golden data for it, or lower the demand",
         )
     return None
@@ -191,7 +198,9 @@ def enough_is_there(facts: Facts) -> Iterator[Diagnostic]:
                 "CLS403", place, f"it selects {rows} rows of the pinned golden set, under `min_samples` {least}"
             )
         if clusters is not None and clusters < catalog.MIN_CLUSTERS:
-            message = f"it selects {clusters} clusters of the pinned golden set; under {catalog.MIN_CLUSTERS} nothing is said"
+            message = (
+                f"it selects {clusters} clusters of the pinned golden set; under {catalog.MIN_CLUSTERS} nothing is said"
+            )
             yield facts.problem("CLS403", place, message)
 
 

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 _SECTIONS = ("feedback", "promotion", "waivers", "environments", "notify")
 _GOLDEN = ("reuse", "baseline", "slices")
 _SCENARIO = ("slices", "for_each")
-_CHECK = ("margin", "max_gap")
+_CHECK = {
+    "margin": "`margin`",
+    "max_gap": "`max_gap`",
+    "higher_is_better": "`higher_is_better` (for metrics of your own)",
+    "range": "`range` (for metrics of your own)",
+}
 _WORKING = tuple(name for name, metric in catalog.METRICS.items() if metric.proportion)
 
 
@@ -44,7 +49,7 @@ def keys(facts: Facts) -> Iterator[Diagnostic]:
 
 
 def golden(facts: Facts) -> Iterator[Diagnostic]:
-    """Keys of the golden section, its scenarios and their checks."""
+    """Keys of the golden section and its scenarios."""
     section = facts.document.value.get("golden", {})
     for key in _GOLDEN:
         if key in section:
@@ -53,12 +58,16 @@ def golden(facts: Facts) -> Iterator[Diagnostic]:
         for key in _SCENARIO:
             if key in scenario:
                 yield _refused(facts, ("golden", "scenarios", index, key), f"`{key}`")
-    for _, _, checks, at in groups(facts):
-        for number, check in enumerate(checks):
+
+
+def checks(facts: Facts) -> Iterator[Diagnostic]:
+    """Keys of checks, and metrics that are not plain proportions."""
+    for _, _, demanded, at in groups(facts):
+        for number, check in enumerate(demanded):
             place: Pointer = (*at, "checks", number)
-            for key in _CHECK:
+            for key, what in _CHECK.items():
                 if getattr(check, key) is not None:
-                    yield _refused(facts, (*place, key), f"`{key}`")
+                    yield _refused(facts, (*place, key), what)
             if check.metric.startswith("python:") or (check.metric in catalog.METRICS and check.metric not in _WORKING):
                 yield facts.problem(
                     "CLS801",
@@ -66,9 +75,6 @@ def golden(facts: Facts) -> Iterator[Diagnostic]:
                     f"metric `{check.metric}` is not supported yet",
                     "working now: " + ", ".join(f"`{name}`" for name in _WORKING),
                 )
-            for key in ("higher_is_better", "range"):
-                if getattr(check, key) is not None:
-                    yield _refused(facts, (*place, key), f"`{key}` (for metrics of your own)")
 
 
 def triggers(facts: Facts) -> Iterator[Diagnostic]:
@@ -82,4 +88,4 @@ def _refused(facts: Facts, at: Pointer, what: str) -> Diagnostic:
     return facts.key_problem("CLS801", at, f"{what} is not supported yet", "remove it for now")
 
 
-RULES = (sections, keys, golden, triggers)
+RULES = (sections, keys, golden, checks, triggers)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-EXIT_CODES = "exit codes: 0 fine, 1 a verdict said no or `check` found errors, 2 wrong use or an invalid spec, 3 a step failed"
+EXIT_CODES = (
+    "exit codes: 0 fine, 1 a verdict said no or `check` found errors, 2 wrong use or an invalid spec, 3 a step failed"
+)
 
 
 def _positive(text: str) -> int:
@@ -49,7 +51,9 @@ def parser() -> argparse.ArgumentParser:
 
     lock = verbs.add_parser("lock", help="write which bytes the spec's names mean", epilog=EXIT_CODES)
     lock.add_argument("spec", nargs="?", metavar="SPEC")
-    lock.add_argument("--update", action="append", default=[], metavar="DATASET", help="move its pin to the newest version")
+    lock.add_argument(
+        "--update", action="append", default=[], metavar="DATASET", help="move its pin to the newest version"
+    )
     lock.add_argument("--image", type=_digest, metavar="sha256:...", help="what the tag in `code.image` means")
 
     data = verbs.add_parser("data", help="datasets in the store")

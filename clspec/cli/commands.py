@@ -27,14 +27,14 @@ def run(arguments: Sequence[str]) -> int:
     """Carry out a command line and return its exit code."""
     given = parser().parse_args(arguments)
     if given.version:
-        from clspec import __version__  # noqa: PLC0415
+        from clspec import __version__
 
         print(f"clspec {__version__}")
         return 0
     if given.verb is None:
         parser().print_help()
         return INVALID
-    from clspec.compile import InvalidSpec  # noqa: PLC0415  # help and versions do without the compiler
+    from clspec.compile import InvalidSpec  # help and versions do without the compiler
 
     try:
         return _VERBS[given.verb](given)
@@ -58,7 +58,7 @@ def _missing_library(error: ImportError) -> str:
 def _spec(given: argparse.Namespace) -> str:
     if given.spec is not None:
         return str(given.spec)
-    from clspec.project import default_spec  # noqa: PLC0415
+    from clspec.project import default_spec
 
     return default_spec(Path.cwd())
 
@@ -82,7 +82,7 @@ def _show(found: tuple[Diagnostic, ...], given: argparse.Namespace, stream: obje
 
 
 def _check(given: argparse.Namespace) -> int:
-    from clspec import api  # noqa: PLC0415
+    from clspec import api
 
     paths = given.specs
     if not paths:
@@ -99,7 +99,7 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _compile(given: argparse.Namespace) -> int:
-    from clspec import api  # noqa: PLC0415
+    from clspec import api
 
     path = _spec(given)
     settings = {}
@@ -119,8 +119,8 @@ def _compile(given: argparse.Namespace) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    from clspec import api  # noqa: PLC0415
-    from clspec.cli.progress import Progress  # noqa: PLC0415
+    from clspec import api
+    from clspec.cli.progress import Progress
 
     path = _spec(given)
     progress = Progress(sys.stderr)
@@ -138,7 +138,7 @@ def _run(given: argparse.Namespace) -> int:
 
 def _show_outcome(outcome: Outcome) -> None:
     """The scenario table, where the report lies, and what ended the run if something did."""
-    from clspec.report.scenarios import as_text  # noqa: PLC0415
+    from clspec.report.scenarios import as_text
 
     if outcome.verdict is not None:
         verdict = json.loads(outcome.verdict.read_bytes())
@@ -158,8 +158,8 @@ def _show_outcome(outcome: Outcome) -> None:
 
 
 def _lock(given: argparse.Namespace) -> int:
-    from clspec import api  # noqa: PLC0415
-    from clspec.lock import path_for  # noqa: PLC0415
+    from clspec import api
+    from clspec.lock import path_for
 
     path = _spec(given)
     made = api.lock(path, tuple(given.update), given.image)
@@ -169,12 +169,12 @@ def _lock(given: argparse.Namespace) -> int:
 
 
 def _data(given: argparse.Namespace) -> int:
-    from clspec import api  # noqa: PLC0415
+    from clspec import api
 
     path = _spec(given)
     added = api.add(path, given.dataset, given.origin)
     version = added.appended.version
-    print(f"{given.dataset} version {version.number}: {version.rows} rows, {added.appended.new} of them new, {version.digest}")
+    print(f"{given.dataset} version {version.number}: {version.rows} rows, {added.appended.new} new, {version.digest}")
     if added.appended.known:
         print(f"  {added.appended.known} rows were there already")
     for column, count in added.dropped.items():
@@ -185,7 +185,7 @@ def _data(given: argparse.Namespace) -> int:
 
 
 def _graph(given: argparse.Namespace) -> int:
-    from clspec import api, graph  # noqa: PLC0415
+    from clspec import api, graph
 
     plan = api.plan(_spec(given))
     draw = {"mermaid": graph.mermaid, "dot": graph.dot, "json": graph.as_json}[given.format]
@@ -195,9 +195,9 @@ def _graph(given: argparse.Namespace) -> int:
 
 def _targets(given: argparse.Namespace) -> int:
     del given
-    import dataclasses  # noqa: PLC0415
+    import dataclasses
 
-    from clspec import backend  # noqa: PLC0415
+    from clspec import backend
 
     broken = False
     for name, offers in backend.offers().items():
@@ -218,7 +218,7 @@ def _targets(given: argparse.Namespace) -> int:
 
 
 def _explain(given: argparse.Namespace) -> int:
-    from clspec.codes import CODES  # noqa: PLC0415
+    from clspec.codes import CODES
 
     if given.code is None:
         for name, code in CODES.items():

@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ENDS = {State.DONE, State.REUSED, State.SKIPPED, State.REFUSED, State.FAILED, State.RETRIED}
-_SIGNS = {State.DONE: "+", State.REUSED: "=", State.SKIPPED: "-", State.REFUSED: "!", State.FAILED: "x", State.RETRIED: "~"}
+_SIGNS = {
+    State.DONE: "+",
+    State.REUSED: "=",
+    State.SKIPPED: "-",
+    State.REFUSED: "!",
+    State.FAILED: "x",
+    State.RETRIED: "~",
+}
 
 
 class Progress:
@@ -23,7 +30,6 @@ class Progress:
         self._live = stream.isatty()
         self._clock = clock
         self._working: dict[str, tuple[float, str]] = {}
-    
 
     def tell(self, happening: Happening) -> None:
         """Show something that happened to a step."""
@@ -59,6 +65,9 @@ class Progress:
         if not self._live:
             return
         now = self._clock()
-        parts = [f"{name} {now - begun:.0f} s" + (f" ({note})" if note else "") for name, (begun, note) in self._working.items()]
+        parts = [
+            f"{name} {now - begun:.0f} s" + (f" ({note})" if note else "")
+            for name, (begun, note) in self._working.items()
+        ]
         self._stream.write("\r\033[K" + ("  > " + ", ".join(parts) if parts else "")[:118])
         self._stream.flush()

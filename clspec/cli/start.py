@@ -9,11 +9,11 @@ import sys
 def main() -> None:
     """Run the command line and leave with its exit code."""
     if sys.argv[1:] in (["--version"], ["-V"]):
-        from clspec import __version__  # noqa: PLC0415  # all that this answer needs
+        from clspec import __version__  # all that this answer needs
 
-        print(f"clspec {__version__}")  # noqa: T201
+        print(f"clspec {__version__}")
         return
-    from clspec.cli.commands import run  # noqa: PLC0415
+    from clspec.cli.commands import run
 
     try:
         code = run(sys.argv[1:])
@@ -24,9 +24,9 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     except Exception:  # noqa: BLE001  # the last line of defence: what nobody foresaw is a fault of clspec
-        import traceback  # noqa: PLC0415
+        import traceback
 
         traceback.print_exc()
-        print("clspec: this is a fault of clspec itself; please report it with the lines above", file=sys.stderr)  # noqa: T201
+        print("clspec: this is a fault of clspec itself; please report it with the lines above", file=sys.stderr)
         code = 2
     sys.exit(code)

@@ -82,12 +82,12 @@ def _objects(uri: str, place: Place, origin: str) -> list[tuple[str, bytes]]:
     if place.folder is None and not Path(uri).is_absolute():
         message = f"{origin}: {uri} is a path beside the spec, which cannot be reached from here; use an s3:// URI"
         raise DataError(message)
-    pattern = str(Path(glob.escape(str(place.folder))) / uri) if place.folder else uri
-    paths = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(uri) else [str(Path(place.folder or "") / uri)]
+    folder = place.folder or Path("/")
+    paths = sorted(folder.glob(uri)) if glob.has_magic(uri) and not Path(uri).is_absolute() else [folder / uri]
     found = []
     for path in paths:
         try:
-            found.append((path, Path(path).read_bytes()))
+            found.append((str(path), path.read_bytes()))
         except OSError as error:
             message = f"{origin}: {path} cannot be read: {error.strerror}"
             raise DataError(message) from error
@@ -116,7 +116,9 @@ def _parsed(content: bytes, kind: str, columns: Mapping[str, str], name: str) ->
             return pq.read_table(io.BytesIO(content), columns=[c for c in columns if c in _names(content)])
         if kind == "csv":
             options = pa_csv.ConvertOptions(
-                column_types={field.name: field.type for field in wanted}, strings_can_be_null=True, quoted_strings_can_be_null=False
+                column_types={field.name: field.type for field in wanted},
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
             )
             return pa_csv.read_csv(io.BytesIO(content), convert_options=options)
         parse = pa_json.ParseOptions(explicit_schema=_json_schema(wanted), unexpected_field_behavior="ignore")

@@ -34,7 +34,9 @@ def verify(root: Path, digest: str) -> None:
     """
     found = code.digest(root)
     if found != digest:
-        message = f"the code in {root} is {found}, the plan was made for {digest}: compile again, or build the image again"
+        message = (
+            f"the code in {root} is {found}, the plan was made for {digest}: compile again, or build the image again"
+        )
         raise Refused(message)
 
 

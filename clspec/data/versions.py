@@ -103,7 +103,9 @@ class Dataset:
         ordered = whole.take(pc.sort_indices(whole.column(version.key))).combine_chunks()
         found = table.digest(ordered, version.columns, version.key)
         if found != version.digest:
-            message = f"dataset `{self.name}` version {version.number} holds {found}, its manifest says {version.digest}"
+            message = (
+                f"dataset `{self.name}` version {version.number} holds {found}, its manifest says {version.digest}"
+            )
             raise DataError(message)
         return ordered
 
@@ -140,7 +142,9 @@ class Dataset:
         known = table.schema(shape.columns).empty_table()
         if newest is not None:
             if (newest.columns, newest.key) != (shape.columns, shape.key):
-                message = f"dataset `{self.name}` has other columns or another key in {self.storage.uri} than in the spec"
+                message = (
+                    f"dataset `{self.name}` has other columns or another key in {self.storage.uri} than in the spec"
+                )
                 raise DataError(message)
             known = self.rows(newest)
         new = fresh.filter(pc.invert(pc.is_in(fresh.column(shape.key), value_set=known.column(shape.key))))

@@ -160,7 +160,7 @@ class _Judge:
         found = self.type_of(operand)
         if found is None or found in allowed:
             return found
-        hint = _as_literal(operand, min(allowed, key=lambda one: one.value)) or _no_order(found, allowed)
+        hint = _no_order(found, allowed) or _as_literal(operand, _USUAL.get(allowed))
         self.blame(operand, f"{user} takes {_TAKES[allowed]}; {_is(operand, found)}", hint)
         return None
 
@@ -203,9 +203,9 @@ def _no_order(found: ColumnType, allowed: frozenset[ColumnType]) -> str:
     return ""
 
 
-def _as_literal(expression: Expression, wanted: ColumnType) -> str:
+def _as_literal(expression: Expression, wanted: ColumnType | None) -> str:
     """How to write a literal so that it has the type wanted, if it can be told."""
-    if not isinstance(expression, Literal):
+    if wanted is None or not isinstance(expression, Literal):
         return ""
     text = to_text(expression)
     if wanted is ColumnType.STRING:
@@ -221,6 +221,7 @@ _TAKES = {
     ORDERED: "what has an order",
     COMPARABLE: "what can be compared",
 }
+_USUAL = {NUMERIC: ColumnType.DOUBLE, TEXT: ColumnType.STRING}
 _FORMS = {
     ColumnType.TIMESTAMP: "write `timestamp '2026-01-31T00:00:00Z'`",
     ColumnType.DATE: "write `date '2026-01-31'`",

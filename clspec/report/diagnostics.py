@@ -19,7 +19,9 @@ _CAP = 200
 
 def visible(text: str) -> str:
     """Text from a spec as a terminal may show it: control and formatting characters as escapes, never as themselves."""
-    return "".join(c if c == "\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else _escape(c) for c in text)
+    return "".join(
+        c if c == "\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else _escape(c) for c in text
+    )
 
 
 def _escape(character: str) -> str:
@@ -59,9 +61,8 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
 
 def _block(found: Diagnostic, lines: Sequence[str], palette: Mapping[str, str], reset: str) -> str:
     level = found.severity.value
-    rows = [
-        f"{palette['bold']}{_place(found)}{reset}: {palette[level]}{level}[{found.code}]{reset}: {visible(found.message)}"
-    ]
+    name = f"{palette[level]}{level}[{found.code}]{reset}"
+    rows = [f"{palette['bold']}{_place(found)}{reset}: {name}: {visible(found.message)}"]
     if found.span is not None and 0 < found.span.line <= len(lines):
         rows += _excerpt(found.span, lines[found.span.line - 1], palette[level], palette["dim"], reset)
     if found.hint:

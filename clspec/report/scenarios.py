@@ -33,7 +33,7 @@ class Row:
 
 
 def rows(verdict: Mapping[str, Any]) -> Iterator[Row]:
-    """A line for each check of each scenario under each seed; scenarios together, seeds side by side below each other."""
+    """A line for each check of each scenario under each seed; the seeds of a check stand below each other."""
     seeds = verdict["seeds"]
     for index, scenario in enumerate(seeds[0]["scenarios"] if seeds else []):
         for number, _ in enumerate(scenario["checks"]):

@@ -101,24 +101,26 @@ class _Rows:
     def _is_about(self, check: dict[str, Any], index: int) -> bool:
         """Whether a row is in the metric's denominator; the formulas stand in the catalog."""
         label, said, name = self._labels[index], self._said[index], check["class"]
-        return {
+        about: dict[str, bool] = {
             "accuracy": True,
             "recall": label == name,
             "false_negative_rate": label == name,
             "false_positive_rate": label != name,
             "precision": said == name,
-        }[check["metric"]]
+        }
+        return about[check["metric"]]
 
     def _is_success(self, check: dict[str, Any], index: int) -> bool:
         """Whether a row of the denominator is in the numerator."""
         label, said, name = self._labels[index], self._said[index], check["class"]
-        return {
+        success: dict[str, bool] = {
             "accuracy": said == label,
             "recall": said == name,
             "false_negative_rate": said != name,
             "false_positive_rate": said == name,
             "precision": label == name,
-        }[check["metric"]]
+        }
+        return success[check["metric"]]
 
 
 def _clusters(golden: pa.Table, column: str | None) -> list[Any] | None:

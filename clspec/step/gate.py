@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from clspec.stats.proportion import Tally
@@ -48,66 +48,63 @@ def _reasons(demanded: Sequence[dict[str, Any]], seeds: Sequence[dict[str, Any]]
 def judged_scenarios(demanded: Sequence[dict[str, Any]], metrics: Any) -> list[dict[str, Any]]:
     """Every scenario of the spec, judged for one model; one that was not measured fails."""
     measured = {scenario["id"]: scenario for scenario in metrics.get("scenarios", [])}
-    checks = [_Judged(s, check, *found) for s in demanded for check, *found in _paired(s, measured.get(s["id"]))]
-    _judge(checks)
-    return [_scenario(scenario, [c for c in checks if c.scenario is scenario]) for scenario in demanded]
+    checks = [check for scenario in demanded for check in _paired(scenario, measured.get(scenario["id"]))]
+    judged = _judged(checks)
+    return [_scenario(scenario, [pair for pair in judged if pair[0].scenario is scenario]) for scenario in demanded]
 
 
-class _Judged:
-    """One check of one scenario, and in the end its judgement."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """One check of one scenario, and what the golden rows say to it."""
 
-    def __init__(self, scenario: dict[str, Any], check: dict[str, Any], part: str, nulls: int, tally: Tally | None) -> None:
-        self.scenario = scenario
-        self.check = check
-        self.part = part
-        self.demand = Demand(
-            kind=check["kind"],
-            threshold=check["threshold"],
-            confidence=scenario["confidence"],
-            min_samples=scenario["min_samples"],
-        )
-        self.case = Case(demand=self.demand, tally=tally, nulls=nulls)
-        self.judgement: Judgement | None = None
+    scenario: dict[str, Any]
+    check: dict[str, Any]
+    part: str
+    """`scenario` or `guard`."""
+    case: Case
 
     @property
     def by_point(self) -> bool:
         return bool(self.check["gate"] == "point")
 
 
-def _judge(checks: Sequence[_Judged]) -> None:
+def _judged(checks: Sequence[_Asked]) -> list[tuple[_Asked, Judgement]]:
     """Must-pass checks each for itself; the non-critical ones as one family under Holm's correction."""
-    family = [c for c in checks if not c.scenario["must_pass"] and not c.by_point]
-    for check, judgement in zip(family, judge_family([c.case for c in family]), strict=True):
-        check.judgement = judgement
-    for check in checks:
-        if check.by_point:
-            check.judgement = _at_point(check)
-        elif check.judgement is None:
-            check.judgement = judge(check.case)
+    family = [check for check in checks if not check.scenario["must_pass"] and not check.by_point]
+    corrected = dict(zip(map(id, family), judge_family([check.case for check in family]), strict=True))
+    return [(check, corrected.get(id(check)) or _alone(check)) for check in checks]
 
 
-def _at_point(check: _Judged) -> Judgement:
-    tally = check.case.tally
+def _alone(asked: _Asked) -> Judgement:
+    if not asked.by_point:
+        return judge(asked.case)
+    tally = asked.case.tally
     rows = tally.rows if tally else 0
     value = tally.successes / rows if tally and rows else None
     clusters = tally.clusters if tally else None
-    return judge_point(check.demand, value, rows=rows, clusters=clusters, nulls=check.case.nulls)
+    return judge_point(asked.case.demand, value, rows=rows, clusters=clusters, nulls=asked.case.nulls)
 
 
-def _paired(scenario: dict[str, Any], measured: dict[str, Any] | None) -> Iterator[tuple[Any, str, int, Tally | None]]:
-    """Each demanded check with where it stands, the NULLs of its selection, and its tally if there is one."""
+def _paired(scenario: dict[str, Any], measured: dict[str, Any] | None) -> Iterator[_Asked]:
+    """Every demanded check with its tally; where what was measured is not what is demanded, there is none."""
     for part, demanded in (("scenario", scenario["checks"]), ("guard", scenario["guard"])):
-        found = measured if part == "scenario" else (measured or {}).get("guard")
-        counted = (found or {}).get("checks", [])
+        found = (measured if part == "scenario" else (measured or {}).get("guard")) or {}
+        counted = found.get("checks", [])
         for number, check in enumerate(demanded):
             entry = counted[number] if number < len(counted) else {}
             same = entry.get("metric") == check["metric"] and entry.get("class") == check["class"]
-            yield check, part, (found or {}).get("nulls", 0), Tally(**entry["tally"]) if same else None
+            demand = Demand(
+                kind=check["kind"],
+                threshold=check["threshold"],
+                confidence=scenario["confidence"],
+                min_samples=scenario["min_samples"],
+            )
+            case = Case(demand=demand, tally=Tally(**entry["tally"]) if same else None, nulls=found.get("nulls", 0))
+            yield _Asked(scenario, check, part, case)
 
 
-def _scenario(scenario: dict[str, Any], checks: Sequence[_Judged]) -> dict[str, Any]:
+def _scenario(scenario: dict[str, Any], judged: Sequence[tuple[_Asked, Judgement]]) -> dict[str, Any]:
     """A scenario's verdict is the worst of its checks, its guard's included, and its reason is that one's."""
-    judged = [(check, check.judgement) for check in checks if check.judgement is not None]
     verdict = worst(judgement.verdict for _, judgement in judged)
     decisive = next(((c, j) for c, j in judged if j.verdict is verdict), None)
     reason = "nothing was judged"
@@ -119,7 +116,5 @@ def _scenario(scenario: dict[str, Any], checks: Sequence[_Judged]) -> dict[str, 
         "must_pass": scenario["must_pass"],
         "verdict": verdict.value,
         "reason": reason,
-        "checks": [
-            {**c.check, "part": c.part, **{**asdict(j), "verdict": j.verdict.value}} for c, j in judged
-        ],
+        "checks": [{**c.check, "part": c.part, **asdict(j), "verdict": j.verdict.value} for c, j in judged],
     }

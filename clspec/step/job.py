@@ -53,7 +53,9 @@ class Job:
             UsageError: none was given, or it is no folder.
         """
         if self.code is None or not self.code.is_dir():
-            message = f"the code root {self.code} is no folder" if self.code else "this step runs user code: give --code"
+            message = (
+                f"the code root {self.code} is no folder" if self.code else "this step runs user code: give --code"
+            )
             raise UsageError(message)
         return self.code
 

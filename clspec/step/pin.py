@@ -35,7 +35,8 @@ def _first(job: Job, dataset: Dataset, config: dict[str, Any]) -> Version:
         held = ", ".join(f"version {version.number} is {version.digest}" for version in versions[-3:])
         message = (
             f"the lock pins dataset `{dataset.name}` to {config['digest']}, which {job.storage.uri} does not hold "
-            f"({held}): make that version with `clspec data add`, or pin another with `clspec lock SPEC --update {dataset.name}`"
+            f"({held}): make that version with `clspec data add`, "
+            f"or pin another with `clspec lock SPEC --update {dataset.name}`"
         )
         raise Refused(message)
     if source is None:

@@ -92,7 +92,9 @@ def _matched(answers: pa.Table, keys: pa.ChunkedArray, job: Job) -> pa.Table:
     key, task = _key(job), job.config["task"]
     given = answers.column(key)
     if given.null_count or len(pc.unique(given)) < len(given):
-        message = f"predict gives {len(given) - len(pc.unique(given))} rows twice, and {given.null_count} without `{key}`"
+        message = (
+            f"predict gives {len(given) - len(pc.unique(given))} rows twice, and {given.null_count} without `{key}`"
+        )
         raise usercode.UserCodeFailed(message)
     unknown = int(pc.sum(pc.invert(pc.is_in(given, value_set=keys.combine_chunks()))).as_py() or 0)
     if unknown or len(given) != len(keys):

@@ -13,12 +13,12 @@ from clspec.diagnostic import ClspecError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LOCKED_DOWN = {
-    "enable_external_access": "false",
-    "python_enable_replacements": "false",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "threads": "1",
+_LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False,
+    "python_enable_replacements": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "threads": 1,
 }
 
 
