@@ -12,43 +12,68 @@ from yaml.error import YAMLError
 from yaml.events import StreamEndEvent
 from yaml.parser import Parser as PureEvents
 from yaml.reader import Reader
-from yaml.scanner import Scanner
+from yaml.scanner import Scanner, ScannerError
 
 from clspec.codes import problem
 from clspec.diagnostic import Diagnostic, Span, UsageError, in_order
-from clspec.document import Document
-from clspec.events import Builder
-from clspec.findings import COUNTED, SHOWN, Finding, Findings, Stop
-from clspec.hidden import hidden, uncovered, visible
-from clspec.yaml_errors import explained
+from clspec.reading.complaints import explained
+from clspec.reading.document import Document
+from clspec.reading.events import Builder
+from clspec.reading.findings import COUNTED, SHOWN, Finding, Findings, Stop
+from clspec.reading.hidden import hidden, uncovered, visible
+from clspec.reading.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from clspec.document import Marks
-    from clspec.events import Parser
+    from clspec.reading.events import Parser
+    from clspec.reading.marks import Marks
 
 __all__ = ["Document", "load", "read"]
 
-MAX_BYTES = 32 * 1024 * 1024
-MAX_BYTES_PURE = 256 * 1024
+_MIB = 1024 * 1024
+MAX_BYTES = 32 * _MIB
+MAX_BYTES_PURE = _MIB // 4
 _VERSIONS = (None, (1, 1), (1, 2))
 
 
 class PureParser(Reader, Scanner, PureEvents):
-    """PyYAML's own parser, for where it came without libyaml: slow, and refuses a little more."""
+    """PyYAML's own parser, for where it came without libyaml: slow, and it refuses a little more."""
 
     def __init__(self, text: str) -> None:
         Reader.__init__(self, text)
         Scanner.__init__(self)
         PureEvents.__init__(self)
 
+    def get_event(self) -> Any:
+        """The next event, None after the last."""
+        try:
+            return super().get_event()  # type: ignore[no-untyped-call]  # the stubs say nothing of it
+        except (ValueError, OverflowError) as error:  # of Python, for numbers in escapes and directives
+            raise YAMLError(str(error)) from error
 
-_PARSER: Callable[[str], Parser]
+    def scan_to_next_token(self) -> None:
+        """Skips what separates tokens; as in libyaml, also tabs that do not indent."""
+        super().scan_to_next_token()
+        while self.peek() == "\t" and (self.flow_level or not self.allow_simple_key):
+            self.forward()
+            super().scan_to_next_token()
+
+    def scan_directive(self) -> Any:
+        """A directive; as in libyaml, one that is not known is refused."""
+        token = super().scan_directive()
+        if token.name not in ("YAML", "TAG"):
+            raise ScannerError(None, None, "found unknown directive name", token.start_mark)
+        return token
+
+
+_parser: Callable[[str], Parser] = PureParser
 try:
-    from yaml.cyaml import CParser as _PARSER
+    from yaml._yaml import CParser
 except ImportError:
-    _PARSER = PureParser
+    pass
+else:
+    _parser = CParser
 
 
 def read(path: str) -> tuple[str | None, tuple[Diagnostic, ...]]:
@@ -61,13 +86,14 @@ def read(path: str) -> tuple[str | None, tuple[Diagnostic, ...]]:
         data = _bytes(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"cannot read {visible(path, 4096)}: {reason}") from error
+        message = f"cannot read {visible(path, 4096)}: {reason}"
+        raise UsageError(message) from error
     if len(data) > MAX_BYTES:
         return None, (_too_large(path, MAX_BYTES),)
     try:
         return data.decode(), ()
     except UnicodeDecodeError as error:
-        return None, (_not_utf8(path, data, error),)
+        return None, (_not_utf8(path, data, error.start),)
 
 
 def _bytes(path: str) -> bytes:
@@ -79,19 +105,21 @@ def _bytes(path: str) -> bytes:
         return file.read(MAX_BYTES + 1)
 
 
-def _not_utf8(path: str, data: bytes, error: UnicodeDecodeError) -> Diagnostic:
-    before = data[: error.start].decode()
+def _not_utf8(path: str, data: bytes, at: int) -> Diagnostic:
+    before = data[:at].decode()
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
     looks = "; it looks like UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
-    message = f"the byte 0x{data[error.start]:02X} does not belong to UTF-8 text{looks}"
-    return problem(
-        "CLS102", message, path=path, span=Span(line, column, line, column + 1), hint="save the file as UTF-8"
-    )
+    message = f"the byte 0x{data[at]:02X} does not belong to UTF-8 text{looks}"
+    span = Span(line, column, line, column + 1)
+    return problem("CLS102", message, path=path, span=span, hint="save the file as UTF-8")
 
 
 def _too_large(path: str, limit: int) -> Diagnostic:
+    size = f"{limit // _MIB} MiB" if limit >= _MIB else f"{limit // 1024} KiB"
     hint = "keep data in data files and name them in the spec"
-    return problem("CLS103", f"the file has more than {limit // 1024:,} KiB", path=path, hint=hint)
+    if limit < MAX_BYTES:
+        hint = "install PyYAML with libyaml, which reads larger files"
+    return problem("CLS103", f"the file is larger than {size}", path=path, hint=hint)
 
 
 def load(text: str, path: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
@@ -100,51 +128,46 @@ def load(text: str, path: str) -> tuple[Document | None, tuple[Diagnostic, ...]]
     All problems that leave the rest readable are collected, and the document comes with them, so that more can be
     said about it; it is None where nothing sensible can be given. A byte order mark at the very start is dropped.
     """
-    return _load(text.removeprefix("\ufeff"), path, _PARSER)
+    return _load(text, path, _parser)
 
 
 def _load(text: str, path: str, new_parser: Callable[[str], Parser]) -> tuple[Document | None, tuple[Diagnostic, ...]]:
     limit = MAX_BYTES_PURE if new_parser is PureParser else MAX_BYTES
     if len(text) > limit or (not text.isascii() and len(text.encode("utf-8", "surrogatepass")) > limit):
         return None, (_too_large(path, limit),)
+    text = text.removeprefix("\ufeff")
     findings = Findings()
     spots = list(islice(hidden(text), SHOWN + COUNTED))
     for at, name in spots:
         hint = "remove it, or write it as an escape in double quotes"
         findings.add(Finding("CLS104", (), at, at + 1, f"the hidden character {name}", hint))
-    text = uncovered(text, [at for at, _ in spots[:SHOWN]])
-    builder = Builder(text, findings)
-    complete = len(spots) <= SHOWN and _built(builder, new_parser, findings)
-    document = Document.of(path, builder.root, builder.marks)
-    diagnostics = in_order(_diagnostic(finding, document, builder.marks) for finding in findings.all())
+    progress = Progress(uncovered(text, [at for at, _ in spots[:SHOWN]]), findings)
+    complete = len(spots) <= SHOWN and _built(progress, new_parser)
+    document = Document.of(path, progress.root, progress.marks)
+    diagnostics = in_order(_diagnostic(finding, document, progress.marks) for finding in findings.all())
     return (document if complete else None), diagnostics
 
 
-def _built(builder: Builder, new_parser: Callable[[str], Parser], findings: Findings) -> bool:
+def _built(progress: Progress, new_parser: Callable[[str], Parser]) -> bool:
     """Whether the text made a document; what is wrong with it is added to the findings."""
+    complete, uncovered_some = False, bool(progress.findings)
     collecting = gc.isenabled()
-    gc.disable()  # nothing here makes cycles, and looking for them among so many new values takes as long as parsing
-    uncovered_only = bool(findings)
+    gc.disable()  # nothing here makes cycles, and to look for them among so many new values doubles the time
     try:
-        parser = new_parser(builder.text)
+        parser = new_parser(progress.text)
         parser.get_event()
-        _check_start(parser.get_event(), findings)
-        builder.parse(parser)
-        following = parser.get_event()
-        if not isinstance(following, StreamEndEvent):
-            place = following.start_mark.index, following.end_mark.index
-            hint = "one file is one spec: remove the `---` and what follows, or split the file"
-            findings.add(Finding("CLS113", (), *place, "a second document begins here", hint))
+        _check_start(parser.get_event(), progress.findings)
+        complete = Builder(progress).parse(parser)
+        _check_end(parser.get_event(), progress.findings)
     except Stop:
-        return False
-    # PyYAML's own parser lets some of Python's errors through, for numbers in escapes and directives.
-    except (YAMLError, ValueError, OverflowError) as error:
-        if not uncovered_only:  # else the spaces that stand for hidden characters may be to blame
-            findings.add(explained(error, builder.text, builder.last, builder.bracket))
+        pass
+    except YAMLError as error:
+        if not uncovered_some:  # else the spaces that stand for hidden characters may be to blame
+            progress.findings.add(explained(error, progress.text, progress.last, progress.bracket))
     finally:
         if collecting:
             gc.enable()
-    return builder.complete
+    return complete
 
 
 def _check_start(event: Any, findings: Findings) -> None:
@@ -159,12 +182,23 @@ def _check_start(event: Any, findings: Findings) -> None:
     raise Stop
 
 
+def _check_end(event: Any, findings: Findings) -> None:
+    if not isinstance(event, StreamEndEvent):
+        start, end = event.start_mark.index, event.end_mark.index
+        hint = "one file is one spec: remove the `---` and what follows, or split the file"
+        findings.add(Finding("CLS113", (), start, end, "a second document begins here", hint))
+
+
 def _diagnostic(finding: Finding, document: Document, marks: Marks) -> Diagnostic:
-    span, message = marks.lines.span(finding.start, finding.end), finding.message
-    if finding.start == finding.end:
-        span = span.narrowed(0, 1)
+    message = finding.message
     if finding.first:
         mapping, value, key = finding.first
-        message += f"; first on line {marks.lines.span(*marks.bounds(marks.keys(mapping, value)[key])).line}"
-    where = document.where(finding.pointer)
+        message += f"; first on line {_span(marks, *marks.bounds(marks.keys(mapping, value)[key])).line}"
+    span, where = _span(marks, finding.start, finding.end), document.where(finding.pointer)
     return problem(finding.code, message, path=document.path, span=span, hint=finding.hint, where=where)
+
+
+def _span(marks: Marks, start: int, end: int) -> Span:
+    """A place that is at least one character wide."""
+    span = marks.lines.span(start, end)
+    return span if start < end else span.narrowed(0, 1)

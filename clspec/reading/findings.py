@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from clspec.codes import CODES
+from clspec.diagnostic import Severity
+
 if TYPE_CHECKING:
     from clspec.diagnostic import Pointer
 
@@ -13,7 +16,7 @@ COUNTED = 1_000
 """Further ones that are counted."""
 
 
-class Stop(Exception):
+class Stop(Exception):  # not an error by itself: the findings say what is wrong
     """Nothing can be given beyond the problem that was just noted."""
 
 
@@ -42,12 +45,18 @@ class Findings:
         return bool(self._told)
 
     def add(self, finding: Finding) -> None:
-        """One more problem."""
+        """One more problem.
+
+        Raises:
+            Stop: there are so many errors of its kind that whatever this is, it was not written as a spec.
+        """
         count = self._counts[finding.code] = self._counts.get(finding.code, 0) + 1
         if count <= SHOWN:
             self._told.append(finding)
         elif count == SHOWN + 1:
             self._more[finding.code] = finding
+        elif count > SHOWN + COUNTED and CODES[finding.code].severity is Severity.ERROR:
+            raise Stop
 
     def all(self) -> list[Finding]:
         """What is to be told."""

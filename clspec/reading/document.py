@@ -2,114 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from clspec.diagnostic import Span
-from clspec.hidden import visible
-from clspec.scalars import places
+from clspec.reading.hidden import visible
+from clspec.reading.places import places
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Iterable, Mapping, Sequence
 
-    from clspec.diagnostic import Pointer
-
-_PROPERTIES = re.compile(r"(?:(?:&[\w-]+|!(?:<[^>\s]*>|[^\s,\[\]{}]*))(?:\s+(?:#[^\n]*)?)*)+")
-_BLANK = " \t\r\n"
-
-
-class Lines:
-    """Where the lines of a text begin."""
-
-    __slots__ = ("_starts", "_text")
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._starts: list[int] = []
-
-    def span(self, start: int, end: int) -> Span:
-        """The place of the characters from offset `start` to before `end`."""
-        if not self._starts:
-            self._starts = [0, *(found.end() for found in re.finditer("\n", self._text))]
-        starts = self._starts
-        line, end_line = bisect_right(starts, start), bisect_right(starts, end)
-        return Span(line, start - starts[line - 1] + 1, end_line, end - starts[end_line - 1] + 1)
-
-
-@dataclass(slots=True, repr=False, eq=False)
-class Marks:
-    """Where every key and value of a document stands: nodes numbered as the parser met them, a key before its value.
-
-    Arrays, since a large spec has a million nodes; who needs the place of a path walks down to its number.
-    """
-
-    text: str
-    starts: array[int]
-    ends: array[int]
-    after: array[int]
-    """For a list or mapping, the number that follows its last descendant's; for anything else 0."""
-    aliases: dict[int, int] = field(default_factory=dict)
-    """An alias -> the node that it repeats."""
-    skipped: dict[int, set[int]] = field(default_factory=dict)
-    """A mapping -> those of its keys that are not in the value: given twice, not a scalar, or `<<`."""
-    merged: dict[int, dict[str, int]] = field(default_factory=dict)
-    """A mapping -> the keys that `<<` brought, each with its number where it was written."""
-    lines: Lines = field(init=False)
-    _tables: dict[int, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.lines = Lines(self.text)
-
-    def keys(self, number: int, value: dict[str, Any]) -> dict[str, int]:
-        """The number of each key of the mapping `value`; a key's value has the next number."""
-        table: dict[str, int] | None = self._tables.get(number)
-        if table is None:
-            skipped = self.skipped.get(number, ())
-            numbers = self._children(number)[::2]
-            table = dict(zip(value, (key for key in numbers if key not in skipped), strict=False))
-            table.update(self.merged.get(number, {}))
-            self._tables[number] = table
-        return table
-
-    def items(self, number: int) -> list[int]:
-        """The number of each item of a list."""
-        if number not in self._tables:
-            self._tables[number] = self._children(number)
-        numbers: list[int] = self._tables[number]
-        return numbers
-
-    def _children(self, number: int) -> list[int]:
-        after, end, child = self.after, self.after[number], number + 1
-        found = []
-        while child < end:
-            found.append(child)
-            child = after[child] or child + 1
-        return found
-
-    def find(self, pointer: Pointer, value: Any) -> tuple[int, int]:
-        """The numbers of the key and the value at a path that leads somewhere; they are one where there is no key."""
-        key = number = 0
-        for step in pointer:
-            number = self.aliases.get(number, number)
-            if isinstance(step, str):
-                key = self.keys(number, value)[step]
-                number = key + 1
-            else:
-                key = number = self.items(number)[step]
-            value = value[step]
-        return key, number
-
-    def bounds(self, number: int) -> tuple[int, int]:
-        """The offsets of a node's first character (anchor and tag left out) and after its last that is not blank."""
-        start, end = self.starts[number], self.ends[number]
-        if found := _PROPERTIES.match(self.text, start, end):
-            start = found.end()
-        if start < end and self.text[end - 1] in _BLANK:
-            end = start + len(self.text[start:end].rstrip(_BLANK))
-        return start, end
+    from clspec.diagnostic import Pointer, Span
+    from clspec.reading.marks import Marks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,9 +76,11 @@ class Document:
         offsets = places(self.text[first : marks.ends[number]], value) if isinstance(value, str) else None
         if offsets is None:
             return self._span(number)
-        start = min(max(start, 0), len(value))
-        at = first + offsets[start]
-        return marks.lines.span(at, max(at + 1, first + offsets[min(max(end, start), len(value))]))
+        start, end = min(max(start, 0), len(value)), min(end, len(value))
+        begin, stop = offsets[start]
+        if end > start:
+            stop = offsets[end - 1][1]
+        return marks.lines.span(first + begin, first + max(stop, begin + 1))
 
     def where(self, pointer: Pointer) -> str:
         """A path with dots in it, an item of a list by its `id` or `alias` if it has one, else by its position.
@@ -219,9 +124,11 @@ class Document:
         """The path that the same thing has in the text."""
         written: Pointer = ()
         for step in pointer:
-            positions = self._kept.get(written)
-            moved = positions is not None and isinstance(step, int) and 0 <= step < len(positions)
-            written = (*written, positions[step] if moved else step)  # type: ignore[index]  # narrowed by `moved`
+            positions = self._kept.get(written, ())
+            if isinstance(step, int) and 0 <= step < len(positions):
+                written = (*written, positions[step])
+            else:
+                written = (*written, step)
         return written
 
     def _find(self, pointer: Pointer) -> tuple[int, int]:
@@ -249,14 +156,14 @@ def _child(value: Any, step: str | int) -> Any:
     return _NOTHING
 
 
-def _pruned(value: Any, cuts: dict[str | int, Any], written: Pointer, kept: dict[Pointer, Sequence[int]]) -> Any:
+def _pruned(value: Any, cuts: dict[Any, Any], written: Pointer, kept: dict[Pointer, Sequence[int]]) -> Any:
     """A copy of `value` without what `cuts` names; notes in `kept` where a list's remaining items were written."""
-    copy = value.copy()
     positions = kept.get(written, range(len(value))) if isinstance(value, list) else None
-    gone = {step for step, below in cuts.items() if below is _ALL}
+    copy = value.copy()
     for step, below in cuts.items():
-        if step not in gone:
+        if below is not _ALL:
             copy[step] = _pruned(value[step], below, (*written, positions[step] if positions else step), kept)
+    gone = {step for step, below in cuts.items() if below is _ALL}
     if positions is None:
         return {key: item for key, item in copy.items() if key not in gone}
     if gone:

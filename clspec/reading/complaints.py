@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from yaml.error import MarkedYAMLError
 
-from clspec.findings import Finding
-from clspec.hidden import visible
+from clspec.reading.findings import Finding
+from clspec.reading.hidden import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,9 +34,11 @@ class Complaint:
 
     @property
     def character(self) -> str:
+        """What stands at the problem, nothing at the end of the text."""
         return self.text[self.at : self.at + 1]
 
     def line(self, offset: int) -> int:
+        """The number of the line that an offset is on."""
         return self.text.count("\n", 0, offset) + 1
 
     def before(self, offset: int) -> str:
@@ -44,6 +46,7 @@ class Complaint:
         return self.text[self.text.rfind("\n", 0, offset) + 1 : offset]
 
     def found(self, message: str, hint: str = "", at: int | None = None, code: str = "CLS101") -> Finding:
+        """A finding, at the problem if no other place is given."""
         start = self.at if at is None else at
         return Finding(code, (), start, start + 1, message, hint)
 
@@ -64,10 +67,15 @@ def explained(error: Exception, text: str, last: tuple[int, int], bracket: int |
     return complaint.found(f"not valid YAML: {visible(complaint.problem, 200)}")
 
 
+def _too_deep(c: Complaint) -> Finding:
+    return c.found("too many lists and mappings in one another", code="CLS109")
+
+
 def _bad_start(c: Complaint) -> Finding:
     if c.character == "\t":
         return c.found("a tab separates a key from its value; spaces do", "replace the tab by a space")
-    return c.found(f"no unquoted value begins with `{visible(c.character)}`", _QUOTE)
+    sign = "a backtick" if c.character == "`" else f"`{visible(c.character)}`"
+    return c.found(f"no unquoted value begins with {sign}", _QUOTE)
 
 
 def _second_colon(c: Complaint) -> Finding:
@@ -113,6 +121,8 @@ def _no_value(c: Complaint) -> Finding:
 
 
 def _out_of_line(c: Complaint) -> Finding:
+    if c.character == ":":
+        return c.found("a key is missing before the `:`", "quote a value that begins with `:`")
     start, end = c.last
     quoted = c.text[start : start + 1] in ("'", '"')
     if quoted and c.line(end) == c.line(c.at) and c.before(c.at).strip():
@@ -125,6 +135,15 @@ def _out_of_line(c: Complaint) -> Finding:
     what = "list" if "collection" in c.context else "mapping"
     hint = "indent it as what it belongs to"
     return c.found(f"this does not line up with the {what} that begins on line {c.line(c.since)}", hint)
+
+
+def _no_text(c: Complaint) -> Finding:
+    hint = "begin the text on the next line, indented, or quote a value that begins with `|` or `>`"
+    return c.found("after `|` or `>` comes nothing but a `-` or `+` and the indentation, a digit", hint)
+
+
+def _tight_colon(c: Complaint) -> Finding:
+    return c.found("a `:` without a space after it", "put a space after it, or quote the value if the `:` is part of it")
 
 
 def _bad_name(c: Complaint) -> Finding:
@@ -155,12 +174,15 @@ def _no_start(c: Complaint) -> Finding:
 
 # libyaml's words and those of PyYAML's own parser, the more telling first.
 _EXPLANATIONS: tuple[tuple[str, Callable[[Complaint], Finding]], ...] = (
+    ("nesting depth", _too_deep),
     ("directive", _bad_directive),
     ("YAML document", _bad_directive),
     ("duplicate tag handle", _bad_directive),
     ("<document start>", _no_start),
     ("a tag", _bad_tag),
     ("tag handle", _bad_tag),
+    ("a block scalar", _no_text),
+    ("unexpected ':'", _tight_colon),
     ("an alias", _bad_name),
     ("an anchor", _bad_name),
     ("cannot start any token", _bad_start),
