@@ -233,4 +233,7 @@ def _column_hint(column: Column, columns: Mapping[str, ColumnType], *, word: boo
     if word:
         return f"did you mean the string {quoted(column.name)}? Double quotes and bare words name columns"
     near = did_you_mean(column.name, columns)
-    return near if near.startswith("did you mean") else instead_of(column.name) or near
+    instead = instead_of(column.name)
+    if near.startswith("did you mean"):
+        return f"{near} {instead}".rstrip()
+    return instead or near

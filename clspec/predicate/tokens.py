@@ -92,6 +92,7 @@ _SLIPS = {
     "]": "a list stands in parentheses: `in ('a', 'b')`",
     "{": "a list stands in parentheses: `in ('a', 'b')`",
     "}": "a list stands in parentheses: `in ('a', 'b')`",
+    "\\": "a quote inside quotes is written twice: 'rider''s'",
     ".": "a column stands alone, without a table or `.` before it",
     "\u2260": "write `!=`",
     "\u2264": "write `<=`",
@@ -101,6 +102,11 @@ _SLIPS = {
     "\u201c": _STRINGS,
     "\u201d": _STRINGS,
     "\u2212": "write the minus sign `-`",
+}
+
+_QUOTES = {
+    "'": "a quote inside quotes is written twice: 'rider''s'",
+    '"': "double quotes are around a column; a string stands in single quotes: 'night'",
 }
 
 _LONGEST_FIRST = sorted([*_SIGNS, *_SLIPS], key=lambda sign: (-len(sign), sign))
@@ -206,11 +212,8 @@ _CHECKS: dict[str, Callable[[Token], tuple[str, str]]] = {
 
 def _stray(text: str, place: int) -> PredicateError:
     character = text[place]
-    if character in "'\"":
-        hint = "a quote inside quotes is written twice: 'rider''s'"
-        return wrong(place, len(text), f"the quote `{character}` is never closed", hint)
-    if character == "\\":
-        return wrong(place, place + 1, "`\\` is not part of the language", "a quote inside quotes is written twice")
+    if character in _QUOTES:
+        return wrong(place, len(text), f"the quote `{character}` is never closed", _QUOTES[character])
     if unicodedata.category(character) in {"Zs", "Cf"}:
         return wrong(place, place + 1, f"U+{ord(character):04X} is not an ordinary space", "write a plain space")
     return wrong(place, place + 1, f"`{character}` is not part of the language")
