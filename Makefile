@@ -1,0 +1,43 @@
+# The two commands of the README; both make their own environment in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+TORCH := torch==2.13.0
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/.demo
+	$(BIN)/python tools/demo.py
+
+test: .venv/.dev lint
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: .venv/.dev
+	for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .venv build .clspec
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "clspec needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "Python's venv is missing; on Debian: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# torch comes first and pinned: a range would let pip choose a CUDA build of several gigabytes.
+.venv/.torch: .venv/bin/python
+	$(BIN)/pip install --quiet $(TORCH)
+	touch $@
+
+.venv/.demo: .venv/.torch pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[run,torch]' $(TORCH)
+	touch $@
+
+.venv/.dev: .venv/.torch pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[run,torch,kfp,argo,dev]' $(TORCH)
+	touch $@ .venv/.demo

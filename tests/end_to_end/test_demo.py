@@ -1,0 +1,60 @@
+"""The demonstration of the README, as it is run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="the demonstration trains with torch")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return subprocess.run(
+        [sys.executable, "tools/demo.py"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=900
+    )
+
+
+@pytest.mark.xdist_group("demo")
+def test_it_ends_well_and_shows_both_verdicts(demo):
+    assert demo.returncode == 0, demo.stdout[-3000:] + demo.stderr[-3000:]
+    assert [line for line in demo.stdout.splitlines() if line.startswith("verdict:")] == [
+        "verdict: fail",
+        "verdict: pass",
+    ]
+
+
+@pytest.mark.xdist_group("demo")
+def test_every_seed_fails_the_dogs_alone_first_and_nothing_after(demo):
+    assert demo.returncode == 0
+    reports = sorted((ROOT / "build/demo/.clspec/runs").glob("*/report/report.json"), key=lambda p: p.stat().st_mtime)
+    first, second = (json.loads(path.read_text()) for path in reports)
+    assert [{s["id"] for s in seed["scenarios"] if s["verdict"] != "pass"} for seed in first["seeds"]] == [
+        {"dog-crossing"}
+    ] * 3
+    assert {s["verdict"] for seed in second["seeds"] for s in seed["scenarios"]} == {"pass"}
+    assert first["made_by"]["code"] == second["made_by"]["code"]  # one dimension moved
+    assert first["made_by"]["datasets"]["golden"] == second["made_by"]["datasets"]["golden"]
+    assert first["made_by"]["datasets"]["canonical"] != second["made_by"]["datasets"]["canonical"]
+
+
+@pytest.mark.xdist_group("demo")
+def test_a_model_is_registered_only_on_the_pass(demo):
+    assert demo.returncode == 0
+    records = list((ROOT / "build/demo/.clspec/store").glob("*/models/*/record.json"))
+    assert len(records) == 1
+    assert json.loads(records[0].read_text())["verdict"]["verdict"] == "pass"
+
+
+@pytest.mark.xdist_group("demo")
+def test_it_leaves_the_checkout_as_it_was(demo):
+    assert demo.returncode == 0
+    changed = subprocess.run(
+        ["git", "status", "--porcelain", "--", "specs"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert changed.stdout == ""
