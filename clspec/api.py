@@ -5,6 +5,8 @@ Errors are exceptions below `ClspecError`, each with the exit code that the comm
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -65,19 +67,36 @@ def write(bundle: Bundle, folder: Path) -> None:
     Raises:
         UsageError: the folder cannot be written; it is as it was.
     """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".clspec-", dir=folder) as scratch:
-            for name, text in bundle.items():
-                made = Path(scratch, name)
-                made.parent.mkdir(parents=True, exist_ok=True)
-                made.write_text(text, encoding="utf-8", newline="")
+            _write_all(bundle, Path(scratch))
+            _make_room(bundle, folder)
             for name in bundle:
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 Path(scratch, name).replace(folder / name)
     except OSError as error:
-        message = f"cannot write to {folder}: {error.strerror}"
+        for place in missing:
+            with contextlib.suppress(OSError):  # it was not made, or somebody else has put something there
+                place.rmdir()
+        message = f"cannot write to {folder}: {error.strerror or error}"
         raise UsageError(message) from error
+
+
+def _write_all(bundle: Bundle, scratch: Path) -> None:
+    for name, text in bundle.items():
+        made = scratch / name
+        made.parent.mkdir(parents=True, exist_ok=True)
+        made.write_text(text, encoding="utf-8", newline="")
+
+
+def _make_room(bundle: Bundle, folder: Path) -> None:
+    """See to it that every file can be moved to its place before the first one is."""
+    for name in bundle:
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.is_dir():
+            raise IsADirectoryError(errno.EISDIR, f"{name} is a folder there")
 
 
 def run(
@@ -93,7 +112,11 @@ def run(
     Raises:
         InvalidSpec: it has errors.
         UsageError: there is no such pipeline, or something it needs is missing.
+        KeyboardInterrupt: it was interrupted, and all its processes have ended.
     """
+    if jobs is not None and jobs < 1:
+        message = f"at least one step runs at a time, not {jobs}"
+        raise UsageError(message)
     compiled = pipe.compile_for(path, "local", {})
     names = [found.name for found in compiled.plan.pipelines]
     if pipeline not in names:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from clspec.diagnostic import ClspecError, UsageError, did_you_mean
@@ -131,6 +130,8 @@ class BackendError(ClspecError):
 
 def offers() -> Mapping[str, tuple[Offer, ...]]:
     """Every offered backend by name, in order; more than one under a name is a conflict that `load` reports."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  # a sixth of a `check`, which needs no backend
+
     found: dict[str, list[Offer]] = {}
     for entry in entry_points(group=GROUP):
         distribution = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
@@ -155,6 +156,19 @@ def load(name: str) -> Backend:
         message = f"target `{name}` is offered by " + " and by ".join(o.distribution for o in known[name])
         raise BackendError(message)
     return _loaded(known[name][0])
+
+
+def check_paths(name: str, bundle: Bundle) -> None:
+    """A bundle's files lie below the folder that it is written to, wherever that is.
+
+    Raises:
+        BackendError: a path leads out of it, or is not the plain way to say where the file lies.
+    """
+    for path in bundle:
+        parts = path.split("/")
+        if not {"", ".", ".."}.isdisjoint(parts) or not path.isprintable() or {":", "\\"} & set(path):
+            message = f"target `{name}` made a file {path!r}, which is no plain relative path"
+            raise BackendError(message)
 
 
 def _loaded(offer: Offer) -> Backend:

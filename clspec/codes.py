@@ -151,7 +151,11 @@ CODES: dict[str, Code] = {
         _E, "not a schedule", "`cron` has five fields (minute hour day month weekday); `time_zone` is an IANA name."
     ),
     "CLS315": Code(
-        _E, "path cannot be used", "Paths in a spec are relative to its folder and must not leave a code root."
+        _E,
+        "path cannot be used",
+        "The code root is a folder beside the spec that does not hold the spec itself, and nothing in it leads out of "
+        "it. A store and the files of a source lie at a path relative to the spec or at an `s3://` URI without "
+        "credentials.",
     ),
     "CLS320": Code(
         _E,
@@ -198,7 +202,6 @@ CODES: dict[str, Code] = {
         "The metric is better when higher and has a `max` (or lower and has a `min`): the check would refuse good "
         "models and pass bad ones.",
     ),
-    "CLS408": Code(_E, "unguarded split", "The training data has no rows left, or none is kept for validation."),
     "CLS412": Code(
         _W,
         "one class only",

@@ -121,6 +121,7 @@ def compile_for(path: str, target: str, settings: Mapping[str, str]) -> Compiled
     Raises:
         UsageError: the path cannot be read, there is no such target, or it has no such option.
         InvalidSpec: the spec has errors, or says what the target cannot express.
+        BackendError: the target made files that must not be written.
     """
     chosen = backend.load(target)
     options = options_of(chosen, settings)
@@ -130,7 +131,9 @@ def compile_for(path: str, target: str, settings: Mapping[str, str]) -> Compiled
     diagnostics = in_order((*checked.diagnostics, *found))
     if has_errors(found):
         raise InvalidSpec(diagnostics)
-    return Compiled(checked=checked, plan=made, bundle=chosen.emit(made, options), diagnostics=diagnostics)
+    bundle = chosen.emit(made, options)
+    backend.check_paths(chosen.name, bundle)
+    return Compiled(checked=checked, plan=made, bundle=bundle, diagnostics=diagnostics)
 
 
 def options_of(chosen: backend.Backend, settings: Mapping[str, str]) -> Any:

@@ -6,13 +6,17 @@ The lock lies beside its spec. It is read as plain values (the loader's), and wr
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import yaml
 
 VERSION = 1
 _HEADING = "# Written by `clspec lock`: which bytes the names in the spec mean. Commit it; do not edit it.\n"
+
+
+_Digest = Annotated[str, msgspec.Meta(pattern="^sha256:[0-9a-f]{64}$")]
+_Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class _Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -22,8 +26,8 @@ class _Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class DatasetPin(_Item, frozen=True, kw_only=True):
     """One version of a dataset, by the sha256 of its canonical content, and the shape it was pinned with."""
 
-    digest: str
-    rows: int
+    digest: _Digest
+    rows: _Count
     columns: dict[str, str]
     key: str
     group: str = ""
@@ -39,8 +43,8 @@ class Count(_Item, frozen=True, kw_only=True):
     """What a predicate selects from the pinned golden set; `clusters` only where rows are clustered."""
 
     select: str
-    rows: int
-    clusters: int | None = None
+    rows: _Count
+    clusters: _Count | None = None
     cluster_by: str = ""
 
 
@@ -56,7 +60,7 @@ class Lock(_Item, frozen=True, kw_only=True):
 
     version: int = VERSION
     datasets: dict[str, DatasetPin] = {}
-    images: dict[str, str] = {}
+    images: dict[str, _Digest] = {}
     scenarios: dict[str, ScenarioPin] = {}
     sources: dict[str, SourcePin] = {}
 
@@ -66,8 +70,9 @@ class LockError(Exception):
 
 
 def path_for(spec: str) -> str:
-    """The path of a spec's lock: the spec's, with `.lock` for its ending."""
-    return str(PurePath(spec).with_suffix(".lock"))
+    """The path of a spec's lock: the spec's, with `.lock` for its ending, and never the spec itself."""
+    path = PurePath(spec)
+    return f"{path}.lock" if path.suffix == ".lock" else str(path.with_suffix(".lock"))
 
 
 def parse(value: Any) -> Lock:

@@ -183,6 +183,7 @@ class _Regression:
         inputs = (
             Input(name="verdict", step="gate", output="verdict"),
             *(Input(name=f"training-seed-{s}", step=f"train-seed-{s}", output="metrics") for s in seeds),
+            *(Input(name=f"metrics-seed-{s}", step=f"evaluate-seed-{s}", output="metrics") for s in seeds),
         )
         outputs = (Artifact(name="report", type=ArtifactType.REPORT),)
         return self._step("report", Kind.REPORT, self._record(), ("metadata",), inputs=inputs, outputs=outputs)

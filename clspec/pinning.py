@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,6 +79,7 @@ def locked(facts: Facts, update: tuple[str, ...], image: str | None) -> Locked:
         scenarios=_counts(facts, pins[facts.spec.golden.dataset]),
         sources={name: SourcePin(columns=source.columns) for name, source in facts.spec.sources.items()},
     )
+    changes += [f"{name}: no longer in the spec, its pin is gone" for name in before.datasets if name not in pins]
     moved = [what for what in ("scenarios", "sources", "images") if getattr(before, what) != getattr(after, what)]
     return Locked(lock=after, changes=(*changes, *(f"{what}: brought up to date" for what in moved)))
 
@@ -121,7 +124,8 @@ def _newest(facts: Facts, dataset: Dataset, shape: Shape) -> Version:
 
 
 def _rows(facts: Facts, source: str, shape: Shape) -> pa.Table:
-    return fitted(sources.read(lower.source_config(facts.spec, source) or {}, _place(facts)), shape)
+    rows = sources.read(lower.source_config(facts.spec, source) or {}, _place(facts))
+    return fitted(rows, shape, f"source `{source}`")
 
 
 def _images(facts: Facts, before: Lock, image: str | None) -> dict[str, str]:
@@ -133,6 +137,9 @@ def _images(facts: Facts, before: Lock, image: str | None) -> dict[str, str]:
     if not tag or "@" in tag:
         message = "`--image` records what a tag means; the spec's `code.image` is no tag"
         raise UsageError(message)
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", image):
+        message = f"`--image` takes a digest, `sha256:` and 64 hexadecimal digits, not `{image}`"
+        raise UsageError(message)
     return {tag: image}
 
 
@@ -140,16 +147,28 @@ def _counts(facts: Facts, pin: DatasetPin) -> dict[str, ScenarioPin]:
     """The rows and clusters of every selection in the pinned golden set."""
     name = facts.spec.golden.dataset
     dataset = dataset_of(facts, name)
-    version = dataset.find(pin.digest) or _newest(facts, dataset, shape_of(facts, name))
-    if version.digest != pin.digest:
+    version = dataset.find(pin.digest) or _made(facts, dataset, pin.digest)
+    if version is None:
         message = (
             f"{dataset.storage.uri} does not hold golden dataset `{name}` at {pin.digest}, so that its scenarios "
-            f"cannot be counted; `clspec lock SPEC --update {name}` pins the newest version"
+            f"cannot be counted: use the store that holds it, add the missing rows with `clspec data add {name} FILE`, "
+            f"or pin the newest version there is with `clspec lock {facts.document.path} --update {name}`"
         )
         raise Refused(message)
     rows = dataset.rows(version)
     selector = Selector(rows, pin.columns)
     return {scenario.id: _counted(facts, scenario, selector, rows) for scenario in facts.spec.golden.scenarios}
+
+
+def _made(facts: Facts, dataset: Dataset, digest: str) -> Version | None:
+    """The first version of a dataset that the store has nothing of, if its source still yields what is pinned."""
+    source, shape = facts.dataset(dataset.name).from_, shape_of(facts, dataset.name)
+    if source is None or dataset.versions():
+        return None
+    rows = _rows(facts, source, shape)
+    unique, _ = table.keyed(rows, shape.key, f"source `{source}`")
+    same = table.digest(unique, shape.columns, shape.key) == digest
+    return dataset.append(rows, shape, source).version if same else None
 
 
 def _counted(facts: Facts, scenario: Scenario, selector: Selector, rows: pa.Table) -> ScenarioPin:
@@ -195,12 +214,12 @@ def _file(facts: Facts, origin: str, shape: Shape) -> pa.Table:
     if not path.is_file():
         message = f"`{origin}` is neither a source of the spec nor a file: {did_you_mean(origin, facts.spec.sources)}"
         raise UsageError(message)
-    kind = _KINDS.get(path.suffix)
+    kind = _KINDS.get(path.suffix.lower())
     if kind is None:
         message = f"`{origin}` has none of the endings {', '.join(_KINDS)}, so that its format is unknown"
         raise UsageError(message)
     place = Place(code=None, folder=None)
-    return sources.from_files(str(path.resolve()), kind, shape.columns, place, origin)
+    return sources.from_files(glob.escape(str(path.resolve())), kind, shape.columns, place, origin)
 
 
 def _without_golden(facts: Facts, name: str, rows: pa.Table) -> tuple[pa.Table, dict[str, int]]:
@@ -209,19 +228,19 @@ def _without_golden(facts: Facts, name: str, rows: pa.Table) -> tuple[pa.Table, 
     if name not in {golden, training}:
         return rows, {}
     other = training if name == golden else golden
-    held = dataset_of(facts, other)
-    versions = held.versions()
-    if not versions:
+    theirs, mine, other_shape = _held(facts, other), shape_of(facts, name), shape_of(facts, other)
+    if theirs is None:
         return rows, {}
-    theirs, mine, other_shape = held.rows(versions[-1]), shape_of(facts, name), shape_of(facts, other)
     dropped: dict[str, int] = {}
     for column, counterpart in ((mine.key, other_shape.key), (mine.group, other_shape.group)):
         if column is None or counterpart is None:
             continue
         hits = set(overlap(rows, theirs, column, counterpart))
         if hits and name == golden:
+            shown = ", ".join(map(str, sorted(hits)[:5])) + (", ..." if len(hits) > 5 else "")  # noqa: PLR2004
             message = (
-                f"{len(hits)} values of `{column}` are in training dataset `{training}`: they cannot become golden"
+                f"{len(hits)} values of `{column}` are in training dataset `{training}` ({shown}): "
+                f"what was learned from cannot become golden"
             )
             raise Refused(message)
         keep = [value not in hits for value in rows.column(column).to_pylist()]
@@ -229,3 +248,13 @@ def _without_golden(facts: Facts, name: str, rows: pa.Table) -> tuple[pa.Table, 
             dropped[column] = keep.count(False)
             rows = rows.filter(table.mask(keep))
     return rows, dropped
+
+
+def _held(facts: Facts, name: str) -> pa.Table | None:
+    """The newest rows of a dataset; where the store has none yet, those that its first version will have."""
+    dataset = dataset_of(facts, name)
+    versions = dataset.versions()
+    if versions:
+        return dataset.rows(versions[-1])
+    source = facts.dataset(name).from_
+    return None if source is None else _rows(facts, source, shape_of(facts, name))

@@ -49,7 +49,11 @@ READS: dict[Kind, dict[str, ArtifactType]] = {
         "metrics": ArtifactType.METRICS,
         "verdict": ArtifactType.VERDICT,
     },
-    Kind.REPORT: {"verdict": ArtifactType.VERDICT, "training": ArtifactType.METRICS},
+    Kind.REPORT: {
+        "verdict": ArtifactType.VERDICT,
+        "training": ArtifactType.METRICS,
+        "metrics": ArtifactType.METRICS,
+    },
     Kind.CONCLUDE: {"verdict": ArtifactType.VERDICT},
 }
 """What each kind of step reads, by the first word of an input's name (`metrics-seed-1` is one of the metrics)."""

@@ -7,18 +7,21 @@ import os
 import secrets
 import shutil
 import signal
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clspec import graph
 from clspec.backend import Happening, Outcome, State
-from clspec.diagnostic import UsageError
+from clspec.diagnostic import ClspecError, StepFailed, UsageError
 from clspec_local import artifacts
-from clspec_local.artifacts import Result
+from clspec_local.artifacts import PARAMETERS, Result, Results
+from clspec_local.claim import WORK, claim, tidy
 from clspec_local.history import History
 from clspec_local.process import Ended, Process, environment
+from clspec_local.supervise import ASKING, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,8 +32,16 @@ if TYPE_CHECKING:
 
 _TICK = 0.02
 _LOOK_EVERY = 0.25
-_GRACE = 5.0
+_TAIL = 64 * 1024
+"""So many bytes of a log's end are looked at for progress."""
+_LONGEST_PAUSE = 30
+"""Seconds before a step is tried again, at most."""
 _OVER = {State.DONE, State.REUSED, State.SKIPPED}
+_INTERRUPTED = 130
+
+
+class RunError(ClspecError):
+    """The surroundings do not let the run go on: a full disk, no permission, no more processes."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,10 +52,9 @@ class _Running:
     key: str | None
     process: Process
     made: Path
-    attempt: int
     looked: float = 0.0
-    told: int = 0
-    """How much of its log was read for progress."""
+    note: str = ""
+    """How far it is."""
     killed: str = ""
     """Why the engine ended it, if it did."""
 
@@ -65,37 +75,39 @@ class Engine:
         self._states: dict[str, State] = {}
         self._results: dict[str, Result] = {}
         self._running: dict[str, _Running] = {}
+        self._tries: dict[str, int] = {}
+        self._not_before: dict[str, float] = {}
+        """When a step that died may be tried again."""
         self._run = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         self._folder = place.state / "runs" / self._run
         self._failed: tuple[str, int] | None = None
+        self._asked: list[int] = []
+        """The signals to end that have come."""
 
     def run(self) -> Outcome:
         """Run it to its end.
 
         Raises:
-            UsageError: a secret is not there, or the state folder cannot be written.
-            KeyboardInterrupt: it was interrupted, and every process has ended.
+            UsageError: a secret is not there, or this is not the main thread.
+            ClspecError: the state folder or the history cannot be used.
+            KeyboardInterrupt: it was asked to end, and every process has ended.
         """
         self._have_secrets()
+        if threading.current_thread() is not threading.main_thread():
+            message = "a run is begun from the main thread: its steps end with the thread that began them"
+            raise UsageError(message)
         try:
-            self._folder.mkdir(parents=True)
+            self._place.state.mkdir(parents=True, exist_ok=True)
+            self._history = History(self._place.state / "history.sqlite")
+            try:
+                outcome = self._recorded()
+            finally:
+                self._history.close()
         except OSError as error:
-            message = f"cannot write to {self._place.state}: {error.strerror}"
-            raise UsageError(message) from error
-        self._history = History(self._place.state / "history.sqlite")
-        exit_code = 2
-        try:
-            self._history.begin(self._run, self._plan.name, self._pipeline.name)
-            with _terminated_as_interrupted():
-                self._loop()
-            exit_code = self._failed[1] if self._failed else 0
-        except KeyboardInterrupt:
-            exit_code = 130
-            raise
-        finally:
-            self._stop_all()
-            self._finish(exit_code)
-        return self._outcome(exit_code)
+            raise RunError(_said(error)) from error
+        if self._asked:
+            raise KeyboardInterrupt
+        return outcome
 
     def _have_secrets(self) -> None:
         missing = sorted({s.env for step in self._steps for s in step.secrets if s.env not in os.environ})
@@ -103,18 +115,47 @@ class Engine:
             message = "the spec's secrets are read from variables that are not set: " + ", ".join(missing)
             raise UsageError(message)
 
+    def _recorded(self) -> Outcome:
+        """The run, from its first to its last line in the history."""
+        self._folder.mkdir(parents=True)
+        held = claim(self._folder)
+        try:
+            tidy(self._folder.parent, self._history)
+            self._history.begin(self._run, self._plan.name, self._pipeline.name)
+            self._kept = Results(self._place.state / "artifacts", self._history)
+            with _asked_to_end() as self._asked:
+                try:
+                    self._loop()
+                finally:
+                    self._stop_all()
+                    shutil.rmtree(self._folder / WORK, ignore_errors=True)
+                return self._concluded()
+        finally:
+            if held is not None:
+                os.close(held)
+
+    def _concluded(self) -> Outcome:
+        """Record what became of the rest, and say how the run ended."""
+        rest = [step for step in self._steps if step.id not in self._states]
+        assert self._failed or self._asked or not rest  # a run is green only if all of it is over
+        for step in rest:
+            self._over(step, State.NOT_RUN)
+        outcome = self._outcome(self._failed[1] if self._failed else 0)
+        self._history.end(self._run, _INTERRUPTED if self._asked else outcome.exit_code)
+        return outcome
+
     def _loop(self) -> None:
-        while True:
+        while not self._asked:
             begun = False
             for step in self._steps:
-                if self._ready(step):
+                if self._ready(step) and not self._asked:
                     self._begin(step)
                     begun = True
-            if not self._running and not begun:
+            if not begun and not self._running and not self._waits():
                 return
             for running in tuple(self._running.values()):
                 self._look(running)
-            if self._running and not begun:
+            if not begun:
                 time.sleep(_TICK)
 
     # -- beginning a step --------------------------------------------------------------------------------------------
@@ -122,7 +163,13 @@ class Engine:
     def _ready(self, step: Step) -> bool:
         if step.id in self._states or step.id in self._running or self._failed is not None:
             return False
+        if self._not_before.get(step.id, 0.0) > time.monotonic():
+            return False
         return all(self._states.get(need) in _OVER for need in step.needs) and self._has_room(step)
+
+    def _waits(self) -> bool:
+        """Whether a step is yet to be tried again."""
+        return self._failed is None and any(name not in self._states for name in self._not_before)
 
     def _has_room(self, step: Step) -> bool:
         """Whether the cores that are left are enough; a step that wants more than there are gets them all, alone."""
@@ -135,46 +182,47 @@ class Engine:
         return min(step.resources.cpu or 1.0, self._cores)
 
     def _begin(self, step: Step) -> None:
-        if step.when and self._results[step.when.step].parameters[step.when.parameter] != step.when.equals:
-            self._over(step, State.SKIPPED, note=f"{step.when.parameter} of {step.when.step} is not {step.when.equals}")
+        if reason := self._reason_to_skip(step):
+            self._over(step, State.SKIPPED, note=reason)
             return
         key = self._key(step) if step.pure else None
-        if key and (found := self._kept(step, key)):
+        if key and (found := self._kept.find(step, key)):
             self._results[step.id] = found
             self._over(step, State.REUSED, key=key)
             return
-        self._start(step, key, attempt=1)
+        self._start(step, key)
+
+    def _reason_to_skip(self, step: Step) -> str:
+        reads = [*(entry.step for entry in step.inputs), *((step.when.step,) if step.when else ())]
+        for name in reads:
+            if self._states[name] is State.SKIPPED:
+                return f"{name} was skipped"
+        if step.when and self._results[step.when.step].parameters[step.when.parameter] != step.when.equals:
+            return f"{step.when.parameter} of {step.when.step} is not {step.when.equals}"
+        return ""
 
     def _key(self, step: Step) -> str:
         digests = {entry.name: self._results[entry.step].digests[entry.output] for entry in step.inputs}
         return artifacts.key(step, digests)
 
-    def _kept(self, step: Step, key: str) -> Result | None:
-        """An earlier result under this key, if all of it is still what was recorded."""
-        recorded = self._history.result(key)
-        if recorded is None:
-            return None
-        digests, parameters = recorded
-        paths = {artifact.name: self._kept_at(key) / artifact.name for artifact in step.outputs}
-        if digests.keys() != paths.keys() or not artifacts.intact(paths, digests):
-            return None
-        return Result(paths=paths, digests=digests, parameters=parameters)
-
-    def _kept_at(self, key: str) -> Path:
-        return self._place.state / "artifacts" / key[:2] / key
-
-    def _start(self, step: Step, key: str | None, attempt: int) -> None:
-        made = self._folder / "work" / step.id
+    def _start(self, step: Step, key: str | None) -> None:
+        made = self._folder / WORK / step.id
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)
         threads = max(1, int(self._cores_of(step)))
-        variables = environment(
-            os.environ, [secret.env for secret in step.secrets], threads, self._place.store, step.config
+        work = Work(
+            arguments=self._arguments(step, made),
+            variables=environment(
+                os.environ, [secret.env for secret in step.secrets], threads, self._place.store, step.config
+            ),
+            log=self._log(step),
+            isolation=step.isolation,
+            code=self._place.code,
         )
-        process = Process(self._arguments(step, made), variables, self._log(step), step.isolation)
-        self._running[step.id] = _Running(step=step, key=key, process=process, made=made, attempt=attempt)
-        if attempt == 1:
+        if step.id not in self._tries:
             self._watch(Happening(step=step.id, state=State.STARTED))
+        self._tries[step.id] = self._tries.get(step.id, 0) + 1
+        self._running[step.id] = _Running(step=step, key=key, process=Process(work), made=made)
 
     def _arguments(self, step: Step, made: Path) -> list[str]:
         config = made.parent / f"{step.id}.json"  # a file, since a command line has a longest length
@@ -186,7 +234,7 @@ class Engine:
         for artifact in step.outputs:
             found += ["--out", f"{artifact.name}={made / artifact.name}"]
         for name in step.parameters:
-            found += ["--out-param", f"{name}={made / '.parameters' / name}"]
+            found += ["--out-param", f"{name}={made / PARAMETERS / name}"]
         return found
 
     def _log(self, step: Step) -> Path:
@@ -204,60 +252,43 @@ class Engine:
         if now - running.looked >= _LOOK_EVERY:
             running.looked = now
             self._keep_limits(running)
-            self._pass_on_progress(running)
+            running.note = _progress(self._log(running.step)) or running.note
+            self._tell(running, State.PROGRESS, running.note)
 
     def _keep_limits(self, running: _Running) -> None:
         step, process = running.step, running.process
+        if running.killed:
+            return
         if step.timeout is not None and process.seconds > step.timeout:
             running.killed = f"it ran longer than its timeout of {step.timeout} s"
-        elif step.resources.memory and process.memory() > step.resources.memory:
+        elif step.resources.memory and process.occupies_more_than(step.resources.memory):
             running.killed = f"it used more than its memory of {step.resources.memory // 2**20} MiB"
         if running.killed:
-            process.end(signal.SIGKILL)
-
-    def _pass_on_progress(self, running: _Running) -> None:
-        """Tell the newest progress line that stands in the log since the last look."""
-        with self._log(running.step).open("rb") as stream:
-            stream.seek(running.told)
-            news = stream.read()
-        running.told += news.rfind(b"\n") + 1
-        for line in reversed(news.splitlines()):
-            if line.startswith(b'{"progress"'):
-                found = json.loads(line)["progress"]
-                note = f"{found['done']} of {found['of']} {found['what']}"
-                seconds = running.process.seconds
-                self._watch(Happening(step=running.step.id, state=State.PROGRESS, seconds=seconds, note=note))
-                return
+            process.end()
 
     def _settle(self, running: _Running, ended: Ended) -> None:
-        step = running.step
-        if ended.exit_code == 0 and not running.killed:
-            self._results[step.id] = self._collect(running)
+        """Judge how a step ended."""
+        step, how = running.step, running.killed or ended.how
+        code = 3 if running.killed or ended.exit_code not in {0, 1, 2} else ended.exit_code
+        if code == 0:
+            try:
+                self._results[step.id] = self._kept.take(step, running.key, running.made, self._run)
+            except StepFailed as error:
+                code, how = error.exit_code, str(error)
+        tries, most = self._tries[step.id], step.retry.times + 1
+        if code == 0:
             self._over(step, State.DONE, key=running.key, seconds=running.process.seconds)
-            return
-        if ended.infrastructure and not running.killed and running.attempt <= step.retry.times:
-            note = f"{ended.how}; try {running.attempt + 1} of {step.retry.times + 1}"
-            self._watch(Happening(step=step.id, state=State.RETRIED, note=note, seconds=running.process.seconds))
-            time.sleep(min(2 ** (running.attempt - 1), 30))
-            self._start(step, running.key, running.attempt + 1)
-            return
-        said_no = ended.exit_code == 1 and not running.killed
-        code = ended.exit_code if said_no or (ended.exit_code == 2 and not running.killed) else 3  # noqa: PLR2004
-        self._failed = self._failed or (step.id, code)
-        state = State.REFUSED if said_no else State.FAILED
-        self._over(step, state, seconds=running.process.seconds, note=running.killed or ended.how)
+        elif ended.infrastructure and not running.killed and tries < most and not self._failed:
+            self._not_before[step.id] = time.monotonic() + min(2 ** (tries - 1), _LONGEST_PAUSE)
+            self._tell(running, State.RETRIED, f"{how}; try {tries + 1} of {most}")
+        else:
+            self._failed = self._failed or (step.id, code)
+            state = State.REFUSED if code == 1 else State.FAILED
+            note = f"{how} (try {tries} of {most})" if tries > 1 else how
+            self._over(step, state, seconds=running.process.seconds, note=note)
 
-    def _collect(self, running: _Running) -> Result:
-        """Take over what a step made: hashed, moved to its place, then recorded."""
-        step, made = running.step, running.made
-        parameters = {name: (made / ".parameters" / name).read_text(encoding="utf-8") for name in step.parameters}
-        shutil.rmtree(made / ".parameters", ignore_errors=True)
-        digests = {artifact.name: artifacts.digest(made / artifact.name) for artifact in step.outputs}
-        home = self._kept_at(running.key) if running.key else self._folder / "outputs" / step.id
-        artifacts.keep(made, home)
-        if running.key:
-            self._history.keep(running.key, step.kind.value, digests, parameters, self._run)
-        return Result(paths={name: home / name for name in digests}, digests=digests, parameters=parameters)
+    def _tell(self, running: _Running, state: State, note: str) -> None:
+        self._watch(Happening(step=running.step.id, state=state, seconds=running.process.seconds, note=note))
 
     def _over(self, step: Step, state: State, *, key: str | None = None, seconds: float = 0.0, note: str = "") -> None:
         self._states[step.id] = state
@@ -267,25 +298,18 @@ class Engine:
     # -- ending the run ----------------------------------------------------------------------------------------------
 
     def _stop_all(self) -> None:
-        """End every process that still runs: asked first, made to after a while."""
-        for running in self._running.values():
-            running.process.end(signal.SIGTERM)
-        deadline = time.monotonic() + _GRACE
+        """End every process that still runs, and wait for it."""
+        stopped = tuple(self._running.values())
+        for running in stopped:
+            running.process.end()
         while self._running:
-            for name, running in tuple(self._running.items()):
-                if time.monotonic() > deadline:
-                    running.process.end(signal.SIGKILL)
+            for running in tuple(self._running.values()):
                 if running.process.poll() is not None:
-                    del self._running[name]
+                    del self._running[running.step.id]
             time.sleep(_TICK)
-
-    def _finish(self, exit_code: int) -> None:
-        for step in self._steps:
-            if step.id not in self._states:
-                self._over(step, State.NOT_RUN)
-        shutil.rmtree(self._folder / "work", ignore_errors=True)
-        self._history.end(self._run, exit_code)
-        self._history.close()
+        if self._asked:
+            for running in stopped:
+                self._over(running.step, State.FAILED, seconds=running.process.seconds, note="interrupted")
 
     def _outcome(self, exit_code: int) -> Outcome:
         failed = self._failed[0] if self._failed else ""
@@ -315,16 +339,35 @@ class Engine:
         return None
 
 
+def _progress(log: Path) -> str:
+    """The newest progress that a step tells in its log; lines of the user's that only look like it are none."""
+    with suppress(OSError), log.open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
+        for line in reversed(stream.read().split(b"\n")[:-1]):
+            if line.startswith(b'{"progress"'):
+                with suppress(ValueError, KeyError, TypeError, RecursionError):
+                    found: dict[str, Any] = json.loads(line)["progress"]
+                    return f"{int(found['done'])} of {int(found['of'])} {found['what']}"
+    return ""
+
+
+def _said(error: OSError) -> str:
+    """An error of the system in one line."""
+    place = f": {error.filename}" if error.filename else ""
+    return f"the run cannot go on: {error.strerror or error}{place}"
+
+
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Treat the polite signal to end like Ctrl-C, so that no step is left behind."""
-
-    def interrupted(number: int, frame: object) -> None:
-        del number, frame
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupted)
+def _asked_to_end() -> Iterator[list[int]]:
+    """Note the signals that ask the run to end, instead of raising in the middle of what must be whole."""
+    asked: list[int] = []
+    before = {number: signal.getsignal(number) for number in (*ASKING, signal.SIGCHLD)}
+    for number in ASKING:
+        if before[number] is not signal.SIG_IGN:  # as `nohup` and a shell's `&` set it
+            signal.signal(number, lambda found, _: asked.append(found))
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, children would be gone before anybody asks how they ended
     try:
-        yield
+        yield asked
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, found in before.items():
+            signal.signal(number, found or signal.SIG_DFL)

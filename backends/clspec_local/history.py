@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clspec.diagnostic import ClspecError
 
@@ -60,11 +60,18 @@ class History:
             self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
         self._connection.execute("COMMIT")
         if found > SCHEMA:
-            message = f"{self._path} was written by a newer clspec; install that one, or move the file away"
+            message = f"{self._path} was written by a newer clspec: install that one, or\n{self._way_out()}"
             raise HistoryError(message)
 
     def _failed(self, error: Exception) -> HistoryError:
-        return HistoryError(f"the run history {self._path} cannot be used: {error}")
+        message = f"the run history {self._path} cannot be used: {error}"
+        surroundings = isinstance(error, sqlite3.OperationalError | OSError)
+        # What the disk or another process does is mended there; a file that is no history has to go.
+        return HistoryError(message if surroundings else f"{message}\n{self._way_out()}")
+
+    def _way_out(self) -> str:
+        name = self._path.name
+        return f"move it away (and {name}-wal, {name}-shm): the next run starts a new one, and makes everything anew"
 
     def begin(self, run: str, spec: str, pipeline: str) -> None:
         """Record that a run has begun."""
@@ -76,14 +83,21 @@ class History:
         """Record how a run ended."""
         self._write("UPDATE run SET ended = ?, exit_code = ? WHERE id = ?", (time.time(), exit_code, run))
 
-    def step(self, run: str, name: str, state: str, *, key: str | None, seconds: float, note: str) -> None:
+    def step(  # noqa: PLR0913  # the columns of a row
+        self, run: str, name: str, state: str, *, key: str | None, seconds: float, note: str
+    ) -> None:
         """Record what became of a step."""
         self._write("INSERT OR REPLACE INTO step VALUES (?, ?, ?, ?, ?, ?)", (run, name, state, key, seconds, note))
 
     def result(self, key: str) -> tuple[dict[str, str], dict[str, str]] | None:
         """The digests and the parameters recorded under a key, if any."""
-        row = self._connection.execute("SELECT digests, parameters FROM result WHERE key = ?", (key,)).fetchone()
-        return None if row is None else (json.loads(row[0]), json.loads(row[1]))
+        for digests, parameters in self._ask("SELECT digests, parameters FROM result WHERE key = ?", (key,)):
+            return json.loads(digests), json.loads(parameters)
+        return None
+
+    def unended(self) -> list[str]:
+        """The runs that have no end yet: at work, or killed."""
+        return [str(run) for (run,) in self._ask("SELECT id FROM run WHERE ended IS NULL", ())]
 
     def keep(self, key: str, kind: str, digests: Mapping[str, str], parameters: Mapping[str, str], run: str) -> None:
         """Record a result whose outputs lie in their place."""
@@ -97,5 +111,11 @@ class History:
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
         try:
             self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _ask(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise self._failed(error) from error

@@ -1,26 +1,25 @@
-"""A step in a process of its own: started, watched, and ended with all its descendants."""
+"""A step in a process of its own, as the engine sees it: begun, looked at, and ended with all that it began."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
 import time
-import traceback
-from contextlib import suppress
-from dataclasses import dataclass
+import warnings
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, ClassVar
 
 from clspec.plan import Isolation
+from clspec_local.supervise import ASKING, Work, descendants, supervise
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-_PR_SET_PDEATHSIG = 1
 _PASSED_ON = (
-    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TERM"),
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM"),
     *("PYTHONPATH", "PYTHONHOME", "PYTHONHASHSEED", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "LD_PRELOAD"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
     *("CUDA_VISIBLE_DEVICES", "CUDA_HOME"),
@@ -54,19 +53,37 @@ class Ended:
 
 
 class Process:
-    """A running step; its process leads a group of its own, which ends with it."""
+    """A running step, below a supervisor that leads a process group; both end when the engine does.
 
-    def __init__(self, arguments: Sequence[str], variables: Mapping[str, str], log: Path, isolation: Isolation) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        log.touch()
+    To be begun from the main thread: the kernel counts the end of the thread that forked as the end of the parent.
+    """
+
+    _held: ClassVar[set[int]] = set()
+    """The engine's ends of the pipes of all that run; a fork must not keep those of the others open."""
+
+    def __init__(self, work: Work) -> None:
+        for stream in (sys.stdout, sys.stderr):  # else the fork would write once more what is buffered
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        work.log.touch()
         self.started = time.monotonic()
-        parent = os.getpid()
-        self.pid = os.fork()
-        if self.pid == 0:
-            _become_step(arguments, variables, log, isolation, parent)
+        alive, self._hold = os.pipe()
+        self._held.add(self._hold)
+        self.pid = self._fork(work, alive)
+        os.close(alive)
         with suppress(OSError):  # both set it, so that neither has to wait for the other
             os.setpgid(self.pid, self.pid)
+
+    def _fork(self, work: Work, alive: int) -> int:
+        if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208  # a lock held by another thread is held for ever
+            work = replace(work, isolation=Isolation.SPAWN)
+        with _undisturbed():
+            pid = os.fork()
+            if pid == 0:
+                for descriptor in self._held:
+                    os.close(descriptor)
+                supervise(work, alive)
+        return pid
 
     @property
     def seconds(self) -> float:
@@ -74,85 +91,60 @@ class Process:
         return time.monotonic() - self.started
 
     def poll(self) -> Ended | None:
-        """How it ended, or None while it runs."""
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
-        if pid == 0:
+        """How it ended, or None while it runs; not to be asked again once it has ended."""
+        if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             return None
-        self.end(signal.SIGKILL)  # what it started and left behind
+        with suppress(OSError):  # something is left only if the supervisor was killed
+            os.killpg(self.pid, signal.SIGKILL)  # before it is reaped: then its number may be another's
+        _, status = os.waitpid(self.pid, 0)
+        self.end()
         code = os.waitstatus_to_exitcode(status)
         if code >= 0:
             return Ended(exit_code=code, how=f"exit code {code}", infrastructure=code in {75, 137, 143})
-        name = signal.Signals(-code).name
-        return Ended(exit_code=128 - code, how=f"signal {name}", infrastructure=True)
+        return Ended(exit_code=128 - code, how=f"signal {_name(-code)}", infrastructure=True)
 
-    def end(self, number: signal.Signals) -> None:
-        """Send a signal to it and all its descendants in its group."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+    def end(self) -> None:
+        """Have it ended with all that it began: asked first, made to after a while."""
+        if self._hold in self._held:
+            self._held.remove(self._hold)
+            os.close(self._hold)
 
-    def memory(self) -> int:
-        """Bytes of memory that its group occupies now."""
-        return sum(_resident(pid) for pid in _group(self.pid))
+    def occupies_more_than(self, limit: int) -> bool:
+        """Whether it and all that it began hold more than so many bytes of memory; what they share counts once."""
+        pids = descendants(self.pid)
+        # The cheap number is never the smaller one, so the dear one is needed only near the limit.
+        return sum(map(_resident, pids)) > limit and sum(map(_proportional, pids)) > limit
 
 
-def _group(leader: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):
-                if os.getpgid(int(entry.name)) == leader:
-                    found.append(int(entry.name))
-    return found
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold back signals, so that a fork does not run the engine's answer to one; only Python code runs in the fork."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads, which here lead to an exec
+            yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # the real-time signals but two
+        return str(number)
 
 
 def _resident(pid: int) -> int:
-    """Bytes of a process that are in memory and its own: pages shared with the engine are not counted."""
+    """Bytes of a process that are in memory, whoever shares them."""
     with suppress(OSError, ValueError, IndexError):
-        _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
-        return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0
 
 
-def _become_step(
-    arguments: Sequence[str], variables: Mapping[str, str], log: Path, isolation: Isolation, parent: int
-) -> NoReturn:
-    """Turn this forked process into the step; never return to the engine's code."""
-    code = 2
-    try:
-        os.setpgid(0, 0)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        _die_with(parent)
-        _redirect(log)
-        os.environ.clear()
-        os.environ.update(variables)
-        if isolation is Isolation.SPAWN:
-            os.execve(sys.executable, [sys.executable, "-m", "clspec.step", *arguments], dict(variables))  # noqa: S606
-        from clspec.step.program import main  # noqa: PLC0415  # loaded in the step's process, never in the engine's
-
-        code = main(arguments)
-    except BaseException:  # noqa: BLE001  # nothing may unwind into the engine's frames
-        traceback.print_exc()
-    finally:
-        with suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
-
-
-def _die_with(parent: int) -> None:
-    """Ask the kernel to end this process when the engine does."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before we asked
-        os._exit(143)
-
-
-def _redirect(log: Path) -> None:
-    """Send what the step prints to its log, and give it nothing to read."""
-    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(target, 1)
-    os.dup2(target, 2)
-    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+def _proportional(pid: int) -> int:
+    """Bytes of a process that no file can give back, each divided by the number of those who share it."""
+    with suppress(OSError, ValueError):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
+    return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clspec.check import entrypoints, pins, references, scenarios, schedules, unbuilt
+from clspec.check import entrypoints, paths, pins, references, samples, scenarios, schedules, unbuilt
 from clspec.check.facts import Facts
 from clspec.diagnostic import Diagnostic, in_order
 from clspec.parse import Absent
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 RULES = (
+    *paths.RULES,
     *references.RULES,
     *scenarios.RULES,
+    *samples.RULES,
     *entrypoints.RULES,
     *schedules.RULES,
     *unbuilt.RULES,
@@ -22,9 +24,15 @@ RULES = (
 )
 
 
+_STALE = "CLS602"
+"""A pin of something that is itself wrong is stale as a matter of course; once it is right, we shall see."""
+
+
 def check(facts: Facts) -> tuple[Diagnostic, ...]:
     """Everything that is wrong with the meaning of a spec, in the order of the places."""
-    return in_order(found for rule in RULES for found in _applied(rule, facts))
+    found = in_order(found for rule in RULES for found in _applied(rule, facts))
+    wrong = {problem.where for problem in found if problem.is_error and problem.code != _STALE}
+    return tuple(problem for problem in found if problem.code != _STALE or problem.where not in wrong)
 
 
 def _applied(rule: Callable[[Facts], Iterator[Diagnostic]], facts: Facts) -> Iterator[Diagnostic]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clspec import code
+from clspec.check.paths import not_beside
 from clspec.diagnostic import did_you_mean
 from clspec.spec import PythonSource
 
@@ -25,13 +26,15 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 class Call:
     """A place that runs user code, and how: keyword arguments of a function, placeholders of a command."""
 
-    at: Pointer
+    at: tuple[str, ...]
     entrypoint: str | None
     command: tuple[str, ...] | None
     arguments: tuple[str, ...]
     placeholders: tuple[str, ...]
     """What a command must hold; `optional` is what it may hold besides."""
     optional: tuple[str, ...] = ()
+    intact: bool = True
+    """Whether no parameter was cut out, so that these are all the arguments."""
 
 
 def calls(facts: Facts) -> Iterator[Call]:
@@ -47,6 +50,7 @@ def calls(facts: Facts) -> Iterator[Call]:
             arguments=(*TRAIN, *params),
             placeholders=("data", "model_dir", *seed, *(f"params.{name}" for name in params)),
             optional=("validation", "seed"),
+            intact=facts.intact("training", "params"),
         )
     if "inference" in value:
         yield Call(
@@ -62,24 +66,9 @@ def calls(facts: Facts) -> Iterator[Call]:
             yield Call(at=at, entrypoint=source.entrypoint, command=source.command, arguments=(), placeholders=("out",))
 
 
-def root_exists(facts: Facts) -> Iterator[Diagnostic]:
-    """The code root is a folder beside the spec."""
-    written = facts.spec.code.root
-    at: Pointer = ("code", "root")
-    if facts.root.is_dir():
-        return
-    if facts.root.exists():
-        yield facts.problem("CLS308", at, f"`{written}` is not a folder", "name the folder that holds the modules")
-    else:
-        folders = [p.name for p in facts.folder.iterdir() if p.is_dir()] if facts.folder.is_dir() else []
-        yield facts.problem(
-            "CLS308", at, f"there is no folder `{written}` beside the spec", did_you_mean(written, folders)
-        )
-
-
 def functions_fit(facts: Facts) -> Iterator[Diagnostic]:
     """Every entry point is a function that takes just what it is given."""
-    if not facts.root.is_dir():
+    if not facts.has_root or not_beside(facts):
         return
     for call in calls(facts):
         if call.entrypoint is not None:
@@ -94,20 +83,20 @@ def _function_fits(facts: Facts, call: Call, entrypoint: str) -> Iterator[Diagno
         name = entrypoint.partition(":")[2] if "function" in str(missing) else entrypoint.partition(":")[0]
         yield facts.problem("CLS309", at, str(missing), did_you_mean(name, missing.known))
     except code.Unreadable as error:
-        yield facts.problem("CLS310", at, f"the module cannot be read: {error}")
+        yield facts.problem("CLS310", at, f"the module cannot be read: {error}", "it must be valid Python, in UTF-8")
     else:
-        if complaint := function.complaint(call.arguments):
+        if call.intact and (complaint := function.complaint(call.arguments)):
             given = ", ".join(f"{name}=" for name in call.arguments)
-            yield facts.problem(
-                "CLS311", at, f"`{entrypoint}` does not fit: {complaint}", f"it is called as {function.name}({given})"
-            )
+            hint = f"it is called as `{function.name}({given})`"
+            yield facts.problem("CLS311", at, f"`{entrypoint}` does not fit: {complaint}", hint)
 
 
 def params_are_free(facts: Facts) -> Iterator[Diagnostic]:
     """A parameter has no name that the engine itself gives."""
     for name in facts.spec.training.params:
         if name in TRAIN:
-            yield facts.key_problem("CLS311", ("training", "params", name), f"`{name}` is given by clspec itself")
+            message = f"`{name}` is given by clspec itself"
+            yield facts.key_problem("CLS311", ("training", "params", name), message, "give the parameter another name")
 
 
 def placeholders_fit(facts: Facts) -> Iterator[Diagnostic]:
@@ -118,19 +107,21 @@ def placeholders_fit(facts: Facts) -> Iterator[Diagnostic]:
         known = {*call.placeholders, *call.optional}
         used: set[str] = set()
         for index, argument in enumerate(call.command):
-            at = (*call.at, "command", index)
+            at: Pointer = (*call.at, "command", index)
             for match in _PLACEHOLDER.finditer(argument):
                 used.add(match[1])
-                if match[1] not in known:
+                cut = match[1].startswith("params.") and not call.intact
+                if match[1] not in known and not cut:
                     span = facts.document.inside(at, match.start(), match.end())
                     hint = did_you_mean(match[1], known)
                     yield facts.problem("CLS312", at, f"`{{{match[1]}}}` stands for nothing here", hint, span)
             if re.search(r"[{}]", _PLACEHOLDER.sub("", argument)):
                 yield facts.problem("CLS312", at, "a brace here is part of no placeholder", "put such text in a script")
-        missing = [name for name in call.placeholders if name not in used]
-        if missing:
-            names = ", ".join(f"`{{{name}}}`" for name in missing)
-            yield facts.key_problem("CLS312", (*call.at, "command"), f"the command does not use {names}")
+        missing = [f"`{{{name}}}`" for name in call.placeholders if name not in used]
+        if missing and facts.intact(*call.at, "command"):
+            message = f"the command does not use {', '.join(missing)}"
+            hint = "without it the command cannot do its work" if len(missing) == 1 else "it cannot do without them"
+            yield facts.key_problem("CLS312", (*call.at, "command"), message, hint)
 
 
 def commands_take_scalars(facts: Facts) -> Iterator[Diagnostic]:
@@ -139,22 +130,12 @@ def commands_take_scalars(facts: Facts) -> Iterator[Diagnostic]:
         return
     for name, value in facts.spec.training.params.items():
         if isinstance(value, tuple):
-            yield facts.problem("CLS203", ("training", "params", name), "a list cannot be put into a command line")
-
-
-def code_can_be_pinned(facts: Facts) -> Iterator[Diagnostic]:
-    """All files under the code root can be read, and none leads out of it."""
-    if not facts.root.is_dir():
-        return
-    try:
-        list(code.files(facts.root))
-    except code.CodeError as error:
-        yield facts.problem("CLS315", ("code", "root"), str(error))
+            message = "a list cannot be put into a command line"
+            hint = "write one text, and let the command split it"
+            yield facts.problem("CLS203", ("training", "params", name), message, hint)
 
 
 RULES = (
-    root_exists,
-    code_can_be_pinned,
     functions_fit,
     params_are_free,
     placeholders_fit,

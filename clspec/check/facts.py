@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from clspec import codes
 from clspec.diagnostic import did_you_mean
@@ -11,6 +13,7 @@ from clspec.parse import Absent
 from clspec.spec import Dataset, Spec, resolved
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from clspec.diagnostic import Diagnostic, Pointer, Span
@@ -38,6 +41,19 @@ class Facts:
         """The code root."""
         return self.folder / self.spec.code.root
 
+    @property
+    def has_root(self) -> bool:
+        """Whether there is a code root."""
+        try:
+            return self.root.is_dir()
+        except OSError:  # a name that no folder can have
+            return False
+
+    def intact(self, *keys: str) -> bool:
+        """Whether what is at a path of keys, or is not there, is just as the user wrote it: nothing was cut out."""
+        ours, theirs = (_below(document.value, keys) for document in (self.document, self.written))
+        return ours is theirs
+
     def problem(self, code: str, at: Pointer, message: str, hint: str = "", span: Span | None = None) -> Diagnostic:
         """A problem with the value at a pointer, or with a part of it."""
         return codes.problem(
@@ -58,14 +74,39 @@ class Facts:
         found = self.written.value.get(section)
         return frozenset(found) if isinstance(found, dict) else frozenset()
 
+    def unreadable(self, section: str) -> bool:
+        """Whether a section is no mapping, or is missing and must not be; both are said already."""
+        found = self.written.value.get(section, None if section in _REQUIRED else {})
+        return not isinstance(found, dict)
+
     def unknown(self, section: str, name: str, at: Pointer) -> Diagnostic | None:
         """The problem that a name refers to nothing in a section, if so."""
         known = self.declared(section)
-        if name in known:
+        if name in known or self.unreadable(section):
             return None
         what = section.removesuffix("s")
-        hint = did_you_mean(name, known) or f"`{section}` defines none"
+        hint = did_you_mean(name, known) if known else f"`{section}` defines none"
         return self.problem("CLS301", at, f"there is no {what} `{name}`", hint)
+
+    def column_unknown(self, section: str, name: str, column: str, at: Pointer) -> Diagnostic | None:
+        """The problem that a dataset or a source has no such column, if so; not where its columns are unreadable."""
+        known = self.declared_columns(section, name)
+        if known is None or column in known:
+            return None
+        message = f"{section.removesuffix('s')} `{name}` has no column `{column}`"
+        return self.problem("CLS302", at, message, did_you_mean(column, known))
+
+    def declared_columns(self, section: str, name: str) -> frozenset[str] | None:
+        """The columns that a dataset or a source was given, even those of a wrong type; None where that is unknown."""
+        seen: set[Any] = set()
+        below = _below(self.written.value, (section, name))
+        while isinstance(below, dict) and isinstance(below.get("like"), str):
+            if below["like"] in seen:
+                return None
+            seen.add(below["like"])
+            below = _below(self.written.value, (section, below["like"]))
+        columns = _below(below, ("columns",))
+        return frozenset(columns) if isinstance(columns, dict) else None
 
     def dataset(self, name: str) -> Dataset:
         """A dataset with what it takes over.
@@ -81,3 +122,13 @@ class Facts:
     def columns(self, name: str) -> dict[str, str]:
         """The columns of a dataset, by name; raises `Absent` as `dataset` does."""
         return self.dataset(name).columns or {}
+
+
+_REQUIRED = frozenset(entry.name for entry in msgspec.structs.fields(Spec) if entry.required)
+_NOTHING: Any = object()
+
+
+def _below(value: Any, keys: Iterable[str]) -> Any:
+    for key in keys:
+        value = value.get(key, _NOTHING) if isinstance(value, dict) else _NOTHING
+    return value

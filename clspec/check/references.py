@@ -1,10 +1,9 @@
-"""Names must refer to something: datasets, sources, columns, classes."""
+"""Names must refer to something: datasets, sources, columns."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clspec.diagnostic import did_you_mean
 from clspec.spec import DataChange, resolved
 
 if TYPE_CHECKING:
@@ -13,20 +12,26 @@ if TYPE_CHECKING:
     from clspec.check.facts import Facts
     from clspec.diagnostic import Diagnostic, Pointer
 
+KEY_TYPES = ("string", "integer")
+
 
 def datasets_exist(facts: Facts) -> Iterator[Diagnostic]:
     """Every place that names a dataset names one that is defined."""
-    spec = facts.spec
     places: list[tuple[str, Pointer]] = [
-        (dataset.like, ("datasets", name, "like")) for name, dataset in spec.datasets.items() if dataset.like
+        (dataset["like"], ("datasets", name, "like"))
+        for name, dataset in facts.document.value.get("datasets", {}).items()
+        if "like" in dataset
     ]
-    if "training" in facts.document.value:
-        places.append((spec.training.dataset, ("training", "dataset")))
-    if "golden" in facts.document.value:
-        places.append((spec.golden.dataset, ("golden", "dataset")))
+    places += [(name, (role, "dataset")) for role, name in _roles(facts)]
     for name, at in places:
         if found := facts.unknown("datasets", name, at):
             yield found
+
+
+def _roles(facts: Facts) -> list[tuple[str, str]]:
+    """The sections that name a dataset, each with the name."""
+    value = facts.document.value
+    return [(section, value[section]["dataset"]) for section in ("training", "golden") if section in value]
 
 
 def sources_exist(facts: Facts) -> Iterator[Diagnostic]:
@@ -42,32 +47,33 @@ def sources_exist(facts: Facts) -> Iterator[Diagnostic]:
 
 
 def like_ends(facts: Facts) -> Iterator[Diagnostic]:
-    """Following `like` ends at a dataset with columns of its own."""
-    for name, own in facts.spec.datasets.items():
+    """Following `like` ends at a dataset with columns of its own; a circle is told once."""
+    told: set[str] = set()
+    for name in facts.spec.datasets:
         chain, dataset = [name], facts.spec.datasets.get(name)
         while dataset is not None and dataset.like is not None and dataset.like not in chain:
             chain.append(dataset.like)
             dataset = facts.spec.datasets.get(dataset.like)
-        if own.like is not None and dataset is not None and dataset.like == name:
+        if dataset is not None and dataset.like == name and name not in told:
+            told.update(chain)
             path = " -> ".join([*chain, name])
-            yield facts.problem("CLS306", ("datasets", name, "like"), f"`like` goes in a circle: {path}")
+            hint = "give one of them `columns` of its own"
+            yield facts.problem("CLS306", ("datasets", name, "like"), f"`like` goes in a circle: {path}", hint)
 
 
 def keys_are_columns(facts: Facts) -> Iterator[Diagnostic]:
     """The key and the group of a dataset are columns of it, and a key there is."""
     for name, own in facts.spec.datasets.items():
-        dataset = resolved(facts.spec, name)
-        if dataset is None or dataset.columns is None:
-            continue
         at: Pointer = ("datasets", name)
-        if dataset.key is None:
-            yield facts.key_problem("CLS202", at, f"`{facts.document.where(at)}` needs `key`: what names a row")
-        for role in ("key", "group"):
-            column = getattr(own, role)
-            if column is not None and column not in dataset.columns:
-                yield _unknown_column(facts, column, dataset.columns, (*at, role), f"dataset `{name}`")
-        kind = dataset.columns.get(dataset.key or "")
-        if own.key is not None and kind not in {None, "string", "integer"}:
+        if own.columns is not None and own.key is None and facts.intact("datasets", name, "key"):
+            hint = "the column that tells one row from all others"
+            yield facts.key_problem("CLS202", at, f"`{facts.document.where(at)}` needs `key`", hint)
+        for role, column in (("key", own.key), ("group", own.group)):
+            if column is not None and (found := facts.column_unknown("datasets", name, column, (*at, role))):
+                yield found
+        dataset = resolved(facts.spec, name)
+        kind = dataset.columns.get(own.key or "") if dataset is not None and dataset.columns else None
+        if kind not in {None, *KEY_TYPES}:
             yield facts.problem(
                 "CLS313", (*at, "key"), f"the key `{own.key}` is of type {kind}", "a key is a string or an integer"
             )
@@ -78,38 +84,33 @@ def roles_are_columns(facts: Facts) -> Iterator[Diagnostic]:
     for name, source in facts.spec.sources.items():
         for role in source.roles.__struct_fields__:
             column = getattr(source.roles, role)
-            if column is not None and column not in source.columns:
-                yield _unknown_column(
-                    facts, column, source.columns, ("sources", name, "roles", role), f"source `{name}`"
-                )
+            if column is not None and (
+                found := facts.column_unknown("sources", name, column, ("sources", name, "roles", role))
+            ):
+                yield found
 
 
 def label_is_a_column(facts: Facts) -> Iterator[Diagnostic]:
-    """The truth stands in a column of what is learned from and of what is judged on."""
-    label = facts.spec.task.label
-    for name in (facts.spec.training.dataset, facts.spec.golden.dataset):
+    """The truth stands in a column of what is learned from and of what is judged on; it is told once."""
+    label, at = facts.spec.task.label, ("task", "label")
+    for _, name in _roles(facts):
+        if found := facts.column_unknown("datasets", name, label, at):
+            yield found
+            return
         dataset = resolved(facts.spec, name)
-        if dataset is None or dataset.columns is None:
-            continue
-        if label not in dataset.columns:
-            yield _unknown_column(facts, label, dataset.columns, ("task", "label"), f"dataset `{name}`")
-        elif facts.spec.task.type == "classification" and dataset.columns[label] != "string":
-            yield facts.problem(
-                "CLS313",
-                ("task", "label"),
-                f"`{label}` of dataset `{name}` is of type {dataset.columns[label]}",
-                "classes are strings",
-            )
+        kind = dataset.columns.get(label) if dataset is not None and dataset.columns else None
+        if facts.spec.task.type == "classification" and kind not in {None, "string"}:
+            yield facts.problem("CLS313", at, f"`{label}` of dataset `{name}` is of type {kind}", "classes are strings")
+            return
 
 
 def cluster_is_a_column(facts: Facts) -> Iterator[Diagnostic]:
     """`cluster_by` names a column of the golden dataset."""
-    column = facts.spec.golden.cluster_by
-    columns = facts.columns(facts.spec.golden.dataset)
-    if column is not None and column not in columns:
-        yield _unknown_column(
-            facts, column, columns, ("golden", "cluster_by"), f"dataset `{facts.spec.golden.dataset}`"
-        )
+    golden = facts.spec.golden
+    if golden.cluster_by is not None and (
+        found := facts.column_unknown("datasets", golden.dataset, golden.cluster_by, ("golden", "cluster_by"))
+    ):
+        yield found
 
 
 def sources_fit(facts: Facts) -> Iterator[Diagnostic]:
@@ -123,23 +124,21 @@ def sources_fit(facts: Facts) -> Iterator[Diagnostic]:
             found = source.columns.get(column)
             if found is not None and found != kind:
                 yield facts.problem(
-                    "CLS313", at, f"`{column}` is {found} in source `{own.from_}` and {kind} in dataset `{name}`"
+                    "CLS313",
+                    at,
+                    f"`{column}` is {found} in source `{own.from_}` and {kind} in dataset `{name}`",
+                    "give both the same type",
                 )
-        needed = [dataset.key, dataset.group, _label(facts)]
-        missing = [c for c in dict.fromkeys(needed) if c and c in dataset.columns and c not in source.columns]
+        there = facts.declared_columns("sources", own.from_ or "") or source.columns
+        needed = dict.fromkeys((dataset.key, dataset.group, _label(facts)))
+        missing = [f"`{c}`" for c in needed if c in dataset.columns and c not in there]
         if missing:
-            names = ", ".join(f"`{column}`" for column in missing)
-            yield facts.problem(
-                "CLS313", at, f"source `{own.from_}` has no {names}, which dataset `{name}` cannot lack"
-            )
+            message = f"source `{own.from_}` has no {', '.join(missing)}, which dataset `{name}` cannot lack"
+            yield facts.problem("CLS313", at, message, "key, group and label are never NULL")
 
 
 def _label(facts: Facts) -> str | None:
     return facts.spec.task.label if "task" in facts.document.value else None
-
-
-def _unknown_column(facts: Facts, column: str, known: dict[str, str], at: Pointer, place: str) -> Diagnostic:
-    return facts.problem("CLS302", at, f"{place} has no column `{column}`", did_you_mean(column, known))
 
 
 RULES = (

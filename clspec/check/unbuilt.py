@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clspec import catalog
-from clspec.check.scenarios import groups
+from clspec.check.groups import groups
+from clspec.codes import problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,13 +24,18 @@ _CHECK = {
     "range": "`range` (for metrics of your own)",
 }
 _WORKING = tuple(name for name, metric in catalog.METRICS.items() if metric.proportion)
+_WORKING_METRICS = "working now: " + ", ".join(f"`{name}`" for name in _WORKING)
+_WORKING_SOURCES = "working now: `parquet`, `csv`, `jsonl`, `python`"
+_REMOVE = "remove it for now"
 
 
 def sections(facts: Facts) -> Iterator[Diagnostic]:
-    """Whole sections."""
+    """Whole sections, even if something in them is wrong besides."""
     for name in _SECTIONS:
-        if name in facts.document.value:
-            yield _refused(facts, (name,), f"section `{name}`")
+        if name in facts.written.value:
+            message = f"section `{name}` is not supported yet"
+            span = facts.written.key_span((name,))
+            yield problem("CLS801", message, path=facts.written.path, span=span, hint=_REMOVE, where=name)
 
 
 def keys(facts: Facts) -> Iterator[Diagnostic]:
@@ -42,10 +48,15 @@ def keys(facts: Facts) -> Iterator[Diagnostic]:
                     yield _refused(facts, (section, name, key), f"`{key}`")
     for name, source in value.get("sources", {}).items():
         if source["type"] == "postgres":
-            yield facts.problem("CLS801", ("sources", name, "type"), "sources of type `postgres` are not supported yet")
+            message = "sources of type `postgres` are not supported yet"
+            yield facts.problem("CLS801", ("sources", name, "type"), message, _WORKING_SOURCES)
+    kind = value.get("task", {}).get("type", "classification")
+    if kind != "classification":
+        message = f"tasks of type `{kind}` are not supported yet"
+        yield facts.problem("CLS801", ("task", "type"), message, "working now: `classification`")
     for section in ("training", "inference"):
         if value.get(section, {}).get("resources", {}).get("nodes", 1) > 1:
-            yield _refused(facts, (section, "resources", "nodes"), "training on several machines")
+            yield _refused(facts, (section, "resources", "nodes"), "`nodes` over 1")
 
 
 def golden(facts: Facts) -> Iterator[Diagnostic]:
@@ -62,30 +73,26 @@ def golden(facts: Facts) -> Iterator[Diagnostic]:
 
 def checks(facts: Facts) -> Iterator[Diagnostic]:
     """Keys of checks, and metrics that are not plain proportions."""
-    for _, _, demanded, at in groups(facts):
-        for number, check in enumerate(demanded):
-            place: Pointer = (*at, "checks", number)
+    for group in groups(facts):
+        for check, at in group.places():
             for key, what in _CHECK.items():
                 if getattr(check, key) is not None:
-                    yield _refused(facts, (*place, key), what)
+                    yield _refused(facts, (*at, key), what)
             if check.metric.startswith("python:") or (check.metric in catalog.METRICS and check.metric not in _WORKING):
-                yield facts.problem(
-                    "CLS801",
-                    (*place, "metric"),
-                    f"metric `{check.metric}` is not supported yet",
-                    "working now: " + ", ".join(f"`{name}`" for name in _WORKING),
-                )
+                message = f"metric `{check.metric}` is not supported yet"
+                yield facts.problem("CLS801", (*at, "metric"), message, _WORKING_METRICS)
 
 
 def triggers(facts: Facts) -> Iterator[Diagnostic]:
     """Triggers of the pipeline that is not built yet."""
     for index, trigger in enumerate(facts.spec.triggers):
         if trigger.run == "improvement":
-            yield facts.problem("CLS801", ("triggers", index, "run"), "the `improvement` pipeline is not supported yet")
+            message = "the `improvement` pipeline is not supported yet"
+            yield facts.problem("CLS801", ("triggers", index, "run"), message, "write `run: regression`, or remove it")
 
 
 def _refused(facts: Facts, at: Pointer, what: str) -> Diagnostic:
-    return facts.key_problem("CLS801", at, f"{what} is not supported yet", "remove it for now")
+    return facts.key_problem("CLS801", at, f"{what} is not supported yet", _REMOVE)
 
 
 RULES = (sections, keys, golden, checks, triggers)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from clspec.diagnostic import Diagnostic
 
 INVALID = 2
+_TAIL = 64 * 1024
+"""So many bytes of a log's end are looked at."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -124,15 +126,24 @@ def _run(given: argparse.Namespace) -> int:
 
     path = _spec(given)
     progress = Progress(sys.stderr)
-    outcome = api.run(
-        path,
-        given.pipeline,
-        jobs=given.jobs,
-        watch=progress.tell,
-        warn=lambda found: print(shown.as_lines(found), end="", file=sys.stderr),
-    )
-    progress.close()
-    _show_outcome(outcome)
+    try:
+        outcome = api.run(
+            path,
+            given.pipeline,
+            jobs=given.jobs,
+            watch=progress.tell,
+            warn=lambda found: print(shown.as_lines(found), end="", file=sys.stderr),
+        )
+    except KeyboardInterrupt:
+        progress.close()
+        print("every step was ended; the next run goes on from what is done", file=sys.stderr)
+        raise
+    finally:
+        progress.close()
+    try:
+        _show_outcome(outcome)
+    except BrokenPipeError:  # nobody reads on; the answer is the same
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return outcome.exit_code
 
 
@@ -151,10 +162,19 @@ def _show_outcome(outcome: Outcome) -> None:
         print(f"report: {outcome.report / 'report.html'}")
     print(f"run: {outcome.run}, logs in {outcome.folder}")
     if outcome.log is not None and outcome.failed != "conclude":
-        lines = outcome.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        told = [line for line in lines if not line.startswith('{"progress"')]
+        told = [line for line in _end_of(outcome.log) if not line.startswith('{"progress"')]
         print(f"\nstep {outcome.failed} ended the run; its log {outcome.log} ends with:", file=sys.stderr)
         print("\n".join("  " + shown.visible(line) for line in told[-40:]), file=sys.stderr)
+
+
+def _end_of(log: Path) -> list[str]:
+    """The last lines of a log, however long it is."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
+            return stream.read().decode("utf-8", "replace").splitlines()
+    except OSError as error:
+        return [f"(it cannot be read: {error.strerror})"]
 
 
 def _lock(given: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, TextIO
 
@@ -20,6 +21,7 @@ _SIGNS = {
     State.FAILED: "x",
     State.RETRIED: "~",
 }
+_WIDTH = 80
 
 
 class Progress:
@@ -48,9 +50,8 @@ class Progress:
 
     def close(self) -> None:
         """Take the last line away."""
-        if self._live:
-            self._stream.write("\r\033[K")
-            self._stream.flush()
+        self._working.clear()
+        self._draw()
 
     def _ended(self, happening: Happening) -> str:
         seconds = f" {happening.seconds:6.1f} s" if happening.seconds else " " * 9
@@ -58,16 +59,30 @@ class Progress:
         return f"  {_SIGNS[happening.state]} {happening.step:<28} {happening.state.value:<11}{seconds}{note}"
 
     def _line(self, text: str) -> None:
-        self._stream.write(("\r\033[K" if self._live else "") + text.rstrip() + "\n")
-        self._stream.flush()
+        self._write(("\r\033[K" if self._live else "") + text.rstrip() + "\n")
+
+    def _write(self, text: str) -> None:
+        """Show it if anybody looks: a run goes on when its terminal is gone, and its exit code still counts."""
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            self._live = False
 
     def _draw(self) -> None:
         if not self._live:
             return
         now = self._clock()
         parts = [
-            f"{name} {now - begun:.0f} s" + (f" ({note})" if note else "")
+            f"{name} {now - begun:.0f} s" + (f" ({visible(note)})" if note else "")
             for name, (begun, note) in self._working.items()
         ]
-        self._stream.write("\r\033[K" + ("  > " + ", ".join(parts) if parts else "")[:118])
-        self._stream.flush()
+        line = "  > " + ", ".join(parts) if parts else ""
+        self._write("\r\033[K" + line[: self._width() - 1])
+
+    def _width(self) -> int:
+        """Columns of the terminal: a line that is longer could not be taken away."""
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or _WIDTH
+        except OSError:
+            return _WIDTH

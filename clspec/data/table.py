@@ -65,23 +65,51 @@ def _plain(row: Any, columns: Mapping[str, str], place: str) -> dict[str, Any]:
         parts = [f"lacks {missing}" if missing else "", f"has {extra}, which is no column" if extra else ""]
         message = f"{place} " + " and ".join(part for part in parts if part)
         raise DataError(message)
-    return {name: _moment(row[name], place) if kind in _MOMENTS else row[name] for name, kind in columns.items()}
+    return {name: given(row[name], kind, name, place) for name, kind in columns.items()}
 
 
-_MOMENTS = {"timestamp", "date"}
+_GIVEN: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "double": (float, int),
+    "boolean": (bool,),
+    "timestamp": (datetime.datetime,),
+    "date": (datetime.date,),
+    "binary": (bytes, bytearray, memoryview),
+}
+_NARROWER: dict[str, type] = {"integer": bool, "double": bool, "date": datetime.datetime}
+"""Python takes a truth for an integer and a moment for a day; here they are not."""
 
 
-def _moment(value: Any, place: str) -> Any:
-    """Times may be given as ISO 8601 texts; a time without a zone is UTC."""
-    if isinstance(value, str):
-        try:
-            value = datetime.datetime.fromisoformat(value)
-        except ValueError as error:
-            message = f"{place}: `{value}` is no ISO 8601 time"
-            raise DataError(message) from error
-    if isinstance(value, datetime.datetime) and value.tzinfo is None:
-        return value.replace(tzinfo=datetime.UTC)
-    return value
+def given(value: Any, kind: str, name: str, place: str) -> Any:
+    """A Python value for a column, unchanged but for its form: Arrow itself would cut 1.5 to 1 without a word.
+
+    Scalars of numpy are taken as the plain values they hold. Times may be ISO 8601 texts; one without a zone is UTC.
+
+    Raises:
+        DataError: the value is not of the column's type.
+    """
+    if value is None:
+        return None
+    plain = value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
+    if isinstance(plain, str):
+        plain = _read(plain, kind)
+    if not isinstance(plain, _GIVEN[kind]) or isinstance(plain, _NARROWER.get(kind, ())):
+        message = f"{place}: `{name}` is {value!r:.60}, which is no {kind}"
+        raise DataError(message)
+    if isinstance(plain, datetime.datetime) and plain.tzinfo is None:
+        return plain.replace(tzinfo=datetime.UTC)
+    return plain
+
+
+def _read(text: str, kind: str) -> Any:
+    """A text as the moment or the day that it names, if the column holds such; the text itself if it names none."""
+    try:
+        if kind == "timestamp":
+            return datetime.datetime.fromisoformat(text)
+        return datetime.date.fromisoformat(text) if kind == "date" else text
+    except ValueError:
+        return text
 
 
 def _batch(rows: list[dict[str, Any]], wanted: pa.Schema, before: int, origin: str) -> pa.RecordBatch:
@@ -110,30 +138,52 @@ def conform(table: pa.Table, columns: Mapping[str, str], origin: str) -> pa.Tabl
     """A table read from files with just these columns in their types; no value changes its meaning.
 
     Raises:
-        DataError: a column is missing, or its values are of another type.
+        DataError: a column is missing or there twice, or its values are of another type.
     """
     missing = [name for name in columns if name not in table.column_names]
     if missing:
         message = f"{origin} has no column " + ", ".join(f"`{name}`" for name in missing)
         raise DataError(message)
-    found = []
-    for name, kind in sorted(columns.items()):
-        column = table.column(name)
-        if not _same_kind(column.type, kind):
-            message = f"`{name}` of {origin} is {column.type}, not {kind}"
-            raise DataError(message)
-        try:
-            found.append(column.cast(_TYPES[kind]))
-        except pa.ArrowException as error:
-            message = f"`{name}` of {origin} does not fit {kind}: {error}"
-            raise DataError(message) from error
+    if twice := [name for name in columns if table.column_names.count(name) > 1]:
+        message = f"{origin} has more than one column `{twice[0]}`"
+        raise DataError(message)
+    found = [_conformed(table.column(name), name, kind, origin) for name, kind in sorted(columns.items())]
     return pa.table(found, schema=schema(columns))
+
+
+def _conformed(column: pa.ChunkedArray, name: str, kind: str, origin: str) -> pa.ChunkedArray:
+    if not _same_kind(column.type, kind):
+        message = f"`{name}` of {origin} is {column.type}, not {kind}"
+        raise DataError(message)
+    return cast(column, name, kind, origin)
+
+
+def cast(column: pa.ChunkedArray, name: str, kind: str, origin: str) -> pa.ChunkedArray:
+    """A column in the type of its kind.
+
+    Raises:
+        DataError: a value has no equal there; the text names its row.
+    """
+    try:
+        return column.cast(_TYPES[kind])
+    except pa.ArrowException as error:
+        for number in range(len(column)):
+            value = column.slice(number, 1)
+            try:
+                value.cast(_TYPES[kind])
+            except pa.ArrowException:
+                shown = str(value.chunk(0)[0]) if pa.types.is_timestamp(column.type) else repr(value[0].as_py())
+                message = f"row {number + 1} of {origin}: `{name}` is {shown:.60}, which is no {kind}"
+                raise DataError(message) from error
+        raise
 
 
 def _same_kind(found: pa.DataType, kind: str) -> bool:
     """Whether a cast only changes how a value is stored."""
     if pa.types.is_dictionary(found):
         found = found.value_type
+    if pa.types.is_null(found):  # a column without a single value has no type of its own
+        return True
     tests = {
         "string": lambda t: pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t),
         "integer": pa.types.is_integer,

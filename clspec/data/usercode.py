@@ -12,14 +12,17 @@ import re
 import subprocess
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import clspec
 from clspec import code
 from clspec.diagnostic import Refused, StepFailed, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+
+_CLSPEC = Path(clspec.__file__).parent
 
 
 class UserCodeFailed(StepFailed):
@@ -52,7 +55,7 @@ def _speaking_for(what: str) -> Iterator[None]:
         raise UserCodeFailed(message) from error
     except BaseException as error:
         frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if os.sep + "clspec" + os.sep not in frame.filename] or frames
+        own = [frame for frame in frames if not Path(frame.filename).is_relative_to(_CLSPEC)] or frames
         lines = [*traceback.format_list(own), *traceback.format_exception_only(error)]
         message = f"{what} raised {type(error).__name__}\nTraceback (most recent call last):\n{''.join(lines).rstrip()}"
         raise UserCodeFailed(message) from error
@@ -60,16 +63,23 @@ def _speaking_for(what: str) -> Iterator[None]:
 
 def _function(root: Path, entrypoint: str) -> Callable[..., Any]:
     module, _, name = entrypoint.partition(":")
-    # What a user's model file may hold is decided here, whatever the code asks for: no free pickles.
-    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
-    os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
+    _refuse_pickles()
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     sys.dont_write_bytecode = True  # a cache beside the code would be a change of it
     with _speaking_for(f"importing `{module}`"):
         loaded = importlib.import_module(module)
         found: Callable[..., Any] = getattr(loaded, name)
-        return found
+    if not Path(loaded.__file__ or "").resolve().is_relative_to(root.resolve()):
+        message = f"`{module}` is {loaded.__file__}, not a module of {root}: give yours another name"
+        raise UserCodeFailed(message)
+    return found
+
+
+def _refuse_pickles() -> None:
+    """Decide what torch loads in this process and its children, whatever the code asks for: no free pickles."""
+    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+    os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
 
 
 def call(root: Path, entrypoint: str, arguments: Mapping[str, Any]) -> Any:
@@ -109,6 +119,7 @@ def command(root: Path, words: list[str], values: Mapping[str, str]) -> None:
     Raises:
         UserCodeFailed: it cannot be started, or does not end with 0.
     """
+    _refuse_pickles()
     filled = [_filled(word, values) for word in words]
     try:
         done = subprocess.run(filled, cwd=root, check=False, stdin=subprocess.DEVNULL)  # noqa: S603  # the user's command

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -81,11 +81,14 @@ class Dataset:
 
     def _manifest(self, key: str) -> Version:
         try:
-            values = json.loads(self.storage.read(key) or b"")
-            return Version(**{**values, "parts": tuple(values["parts"])})
-        except (ValueError, TypeError, KeyError) as error:
+            found = msgspec.json.decode(self.storage.read(key) or b"", type=Version)
+        except ValueError as error:  # msgspec's errors are such
             message = f"{self.storage.uri}/{key} is no manifest of a dataset version: {error}"
             raise DataError(message) from error
+        if key != self._key("versions", _file_name(found.number)):
+            message = f"{self.storage.uri}/{key} says that it is version {found.number}"
+            raise DataError(message)
+        return found
 
     def find(self, digest: str) -> Version | None:
         """The version with this content, or None."""
@@ -102,9 +105,10 @@ class Dataset:
         whole = pa.concat_tables([empty, *tables])
         ordered = whole.take(pc.sort_indices(whole.column(version.key))).combine_chunks()
         found = table.digest(ordered, version.columns, version.key)
-        if found != version.digest:
+        if (found, len(ordered)) != (version.digest, version.rows):
             message = (
-                f"dataset `{self.name}` version {version.number} holds {found}, its manifest says {version.digest}"
+                f"dataset `{self.name}` version {version.number} holds {found} in {len(ordered)} rows, "
+                f"its manifest says {version.digest} in {version.rows}"
             )
             raise DataError(message)
         return ordered
@@ -125,17 +129,20 @@ class Dataset:
         Whoever else appends at the same moment: one is first, the other appends to the result.
 
         Raises:
-            DataError: a row has no key, or its key is there with other content, or the dataset has another shape.
+            DataError: a row has no key, or its key is there with other content, or the dataset has another shape; or
+                there is neither a row nor a version.
         """
         fresh, doubles = table.keyed(rows, shape.key, origin)
         while True:
             versions = self.versions()
+            if not versions and len(fresh) == 0:
+                message = f"{origin} has no rows to begin dataset `{self.name}` with"
+                raise DataError(message)
             appended = self._next(versions[-1] if versions else None, fresh, shape, origin)
             if appended.new == 0 and versions:
                 return Appended(version=appended.version, new=0, known=appended.known + doubles)
-            name = f"{appended.version.number:08}.json"
             manifest = canonical({**asdict(appended.version), "parts": list(appended.version.parts)})
-            if self.storage.create(self._key("versions", name), manifest.encode()):
+            if self.storage.create(self._key("versions", _file_name(appended.version.number)), manifest.encode()):
                 return Appended(version=appended.version, new=appended.new, known=appended.known + doubles)
 
     def _next(self, newest: Version | None, fresh: pa.Table, shape: Shape, origin: str) -> Appended:
@@ -173,19 +180,31 @@ class Dataset:
         return name
 
 
-def fitted(rows: pa.Table, shape: Shape) -> pa.Table:
-    """Rows of a source as rows of a dataset: its columns, NULL where the source has none."""
-    found = {
-        field.name: rows.column(field.name).cast(field.type)
-        if field.name in rows.column_names
-        else pa.nulls(len(rows), field.type)
-        for field in table.schema(shape.columns)
-    }
-    return pa.table(found, schema=table.schema(shape.columns))
+def _file_name(number: int) -> str:
+    return f"{number:08}.json"
+
+
+def fitted(rows: pa.Table, shape: Shape, origin: str) -> pa.Table:
+    """Rows of a source as rows of a dataset: its columns, NULL where the source has none.
+
+    Raises:
+        DataError: a column is of another type there.
+    """
+    absent = [field for field in table.schema(shape.columns) if field.name not in rows.column_names]
+    for field in absent:
+        rows = rows.append_column(field, pa.nulls(len(rows), field.type))
+    for field in table.schema(shape.columns):
+        if rows.schema.field(field.name).type != field.type:
+            message = f"`{field.name}` of {origin} is not {shape.columns[field.name]}, as the dataset has it"
+            raise DataError(message)
+    return rows.select(table.schema(shape.columns).names)
 
 
 def overlap(left: pa.Table, right: pa.Table, column: str, other: str) -> list[Any]:
     """The values of `column` on the left that `other` has on the right; NULL is no value."""
-    hits = pc.is_in(left.column(column), value_set=pc.drop_null(right.column(other).cast(left.column(column).type)))
+    values = pc.drop_null(right.column(other))
+    if values.type != left.column(column).type:  # a number and a text are never the same name
+        return []
+    hits = pc.is_in(left.column(column), value_set=values)
     found: list[Any] = pc.unique(left.column(column).filter(hits)).to_pylist()
     return sorted(found)

@@ -15,6 +15,7 @@ _COLOURS = {"error": "\033[1;31m", "warning": "\033[1;33m", "dim": "\033[2m", "b
 _PLAIN = dict.fromkeys(_COLOURS, "")
 _LONGEST = 160
 _CAP = 200
+_READ = 500
 
 
 def visible(text: str) -> str:
@@ -32,7 +33,7 @@ def as_text(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str], *, co
     """All problems, one block each, and a line that counts them; nothing where there are none."""
     palette = _COLOURS if colours else _PLAIN
     reset = "\033[0m" if colours else ""
-    lines = {path: text.splitlines() for path, text in sources.items()}
+    lines = {path: _lines(text) for path, text in sources.items()}
     blocks = [_block(d, lines.get(d.path, []), palette, reset) for d in diagnostics[:_CAP]]
     if not blocks:
         return ""
@@ -41,9 +42,19 @@ def as_text(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str], *, co
     return "\n".join([*blocks, summary(diagnostics)]) + "\n"
 
 
+def _lines(text: str) -> list[str]:
+    """The lines as places count them: a byte order mark is no column, and nothing but a line feed ends a line."""
+    return [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
+
+
 def as_lines(diagnostics: Sequence[Diagnostic]) -> str:
     """All problems, one line each, without the lines that they are about."""
-    return "".join(f"{_place(d)}: {d.severity.value}[{d.code}]: {visible(d.message)}\n" for d in diagnostics)
+    return "".join(f"{_place(d)}: {d.severity.value}[{d.code}]: {visible(_cut(d.message))}\n" for d in diagnostics)
+
+
+def _cut(text: str) -> str:
+    """A message that quotes half a file, cut to what a person reads."""
+    return text if len(text) <= _READ else f"{text[:_READ]}..."
 
 
 def _place(found: Diagnostic) -> str:
@@ -62,11 +73,11 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
 def _block(found: Diagnostic, lines: Sequence[str], palette: Mapping[str, str], reset: str) -> str:
     level = found.severity.value
     name = f"{palette[level]}{level}[{found.code}]{reset}"
-    rows = [f"{palette['bold']}{_place(found)}{reset}: {name}: {visible(found.message)}"]
+    rows = [f"{palette['bold']}{_place(found)}{reset}: {name}: {visible(_cut(found.message))}"]
     if found.span is not None and 0 < found.span.line <= len(lines):
         rows += _excerpt(found.span, lines[found.span.line - 1], palette[level], palette["dim"], reset)
     if found.hint:
-        rows.append(f"  {palette['dim']}={reset} {visible(found.hint)}")
+        rows.append(f"  {palette['dim']}={reset} {visible(_cut(found.hint))}")
     return "\n".join(rows) + "\n"
 
 

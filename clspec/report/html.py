@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from clspec.report.scenarios import rows
+from clspec.report.scenarios import rows, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+_EXAMPLES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Example:
+    """A golden row that was answered wrongly: `said` tells each wrong answer and the seeds that gave it."""
+
+    key: str
+    label: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A scenario's own rows or its guard's: the predicate and the first wrong ones among the rows."""
+
+    name: str
+    select: str
+    wrong: tuple[_Example, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scenario:
+    """A scenario over all seeds."""
+
+    name: str
+    must_pass: bool
+    verdict: str
+    reasons: tuple[tuple[int, str, str], ...]
+    """Seed, verdict and reason; the seeds that passed say nothing where another did not."""
+    parts: tuple[_Part, ...]
 
 
 def page(content: Mapping[str, Any]) -> str:
@@ -17,5 +50,53 @@ def page(content: Mapping[str, Any]) -> str:
 
     source = files("clspec.report").joinpath("page.html.jinja").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    selections = {scenario["id"]: scenario for scenario in content["made_by"]["scenarios"]}
-    return environment.from_string(source).render(content=content, rows=list(rows(content)), selections=selections)
+    scenarios = tuple(_scenarios(content))
+    return environment.from_string(source).render(
+        content={key: content[key] for key in ("spec", "verdict", "reasons", "made_by", "training")},
+        rows=list(rows(content)),
+        scenarios=scenarios,
+        critical=[s for s in scenarios if s.must_pass],
+        against=[s for s in scenarios if s.must_pass and s.verdict != "pass"],
+        rest=[s for s in scenarios if not (s.must_pass and s.verdict != "pass")],
+    )
+
+
+def _scenarios(content: Mapping[str, Any]) -> Iterator[_Scenario]:
+    seeds = content["seeds"]
+    selects = {scenario["id"]: scenario for scenario in content["made_by"]["scenarios"]}
+    for index, first in enumerate(seeds[0]["scenarios"] if seeds else []):
+        judged = [(seed["seed"], seed["scenarios"][index]) for seed in seeds]
+        verdict = worst(scenario["verdict"] for _, scenario in judged)
+        told = [(seed, s["verdict"], s["reason"]) for seed, s in judged if verdict == "pass" or s["verdict"] != "pass"]
+        wanted = selects.get(first["id"], {"select": "", "guard": None})
+        texts = {"scenario": wanted["select"], "guard": wanted["guard"]}
+        yield _Scenario(
+            name=first["id"],
+            must_pass=first["must_pass"],
+            verdict=verdict,
+            reasons=tuple(told),
+            parts=tuple(
+                _Part(name=name, select=text, wrong=_wrong(content.get("examples", {}), first["id"], name))
+                for name, text in texts.items()
+                if text
+            ),
+        )
+
+
+def _wrong(examples: Mapping[str, Any], scenario: str, part: str) -> tuple[_Example, ...]:
+    """The first wrong rows of all seeds, those that most seeds had wrong first."""
+    labels: dict[Any, Any] = {}
+    said: dict[Any, dict[Any, list[str]]] = {}
+    for seed, found in examples.items():
+        for row in found.get(scenario, {}).get(part, []):
+            labels[row["key"]] = row["label"]
+            said.setdefault(row["key"], {}).setdefault(row["said"], []).append(seed)
+    often = sorted(said, key=lambda key: -sum(map(len, said[key].values())))
+    return tuple(
+        _Example(
+            key=str(key),
+            label=str(labels[key]),
+            said="; ".join(f"{answer} (seed {', '.join(seeds)})" for answer, seeds in said[key].items()),
+        )
+        for key in often[:_EXAMPLES]
+    )

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Any
 from clspec.report.diagnostics import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from rich.table import Table
 
-_STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "not_compared": "yellow"}
+_STYLES = {"fail": "bold red", "inconclusive": "yellow", "not_compared": "yellow", "pass": "green"}
+"""How each verdict is shown, the worst first."""
+
+
+def worst(verdicts: Iterable[str]) -> str:
+    """The worst of several verdicts; a word that is none is as bad as a fail, and so is none at all."""
+    order = list(_STYLES)
+    return order[min((order.index(v) if v in order else 0 for v in verdicts), default=0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

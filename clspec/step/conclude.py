@@ -18,6 +18,7 @@ def run(job: Job) -> None:
     """
     found = job.read_json("verdict")
     if found.get("verdict") != "pass":
-        lines = [f"the verdict is {found.get('verdict', 'missing')}", *found.get("reasons", [])]
-        message = "\n  ".join(lines)
+        reasons = found.get("reasons")
+        lines = [f"the verdict is {found.get('verdict', 'missing')}", *(reasons if isinstance(reasons, list) else [])]
+        message = "\n  ".join(map(str, lines))
         raise Refused(message)

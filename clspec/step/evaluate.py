@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from clspec.diagnostic import StepFailed
 from clspec.stats.proportion import tally
@@ -22,7 +21,7 @@ _EXAMPLES = 24
 
 def run(job: Job) -> None:
     """Write `metrics`: for each scenario and its guard the rows selected, NULLs, and one tally for each check."""
-    golden = pq.read_table(job.inputs["data"])
+    golden = job.read_rows("data")
     said = _answers(job, golden)
     label = golden.column(job.config["task"]["label"])
     if label.null_count:
@@ -47,7 +46,7 @@ def _answers(job: Job, golden: pa.Table) -> list[Any]:
         StepFailed: a row has no answer, or more than one.
     """
     names = sorted((n for n in job.inputs if n.startswith("predictions-")), key=lambda n: int(n.rpartition("-")[2]))
-    parts = pa.concat_tables([pq.read_table(job.inputs[name]) for name in names])
+    parts = pa.concat_tables([job.read_rows(name) for name in names])
     key = job.config["key"]
     index = pc.index_in(golden.column(key).combine_chunks(), value_set=parts.column(key).combine_chunks())
     if index.null_count or len(parts) != len(golden):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from clspec.stats.proportion import Tally
+import msgspec
+
+from clspec.diagnostic import StepFailed
+from clspec.stats.proportion import Tally  # noqa: TC001  # msgspec reads the annotation
 from clspec.stats.verdict import Case, Demand, Judgement, Verdict, judge, judge_family, judge_point, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from clspec.step.job import Job
 
@@ -18,7 +21,7 @@ def run(job: Job) -> None:
     """Write `verdict`, the whole judgement, and the parameter `outcome`, its one word."""
     demanded = job.config["scenarios"]
     seeds = [
-        {"seed": seed, "scenarios": judged_scenarios(demanded, job.read_json(f"metrics-seed-{seed}"))}
+        {"seed": seed, "scenarios": judged_scenarios(demanded, measured(job.read_json(f"metrics-seed-{seed}"), seed))}
         for seed in job.config["seeds"]
     ]
     verdict = _overall(demanded, seeds)
@@ -37,6 +40,8 @@ def _overall(demanded: Sequence[dict[str, Any]], seeds: Sequence[dict[str, Any]]
 def _reasons(demanded: Sequence[dict[str, Any]], seeds: Sequence[dict[str, Any]]) -> list[str]:
     """Why the run does not pass, a line for each must-pass scenario and seed that stands against it."""
     critical = {scenario["id"] for scenario in demanded if scenario["must_pass"]}
+    if not critical or not seeds:
+        return ["nothing was judged that must pass"]
     return [
         f"{scenario['id']} (seed {seed['seed']}): {scenario['reason']}"
         for seed in seeds
@@ -45,10 +50,52 @@ def _reasons(demanded: Sequence[dict[str, Any]], seeds: Sequence[dict[str, Any]]
     ]
 
 
-def judged_scenarios(demanded: Sequence[dict[str, Any]], metrics: Any) -> list[dict[str, Any]]:
+class _Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """What one check counted."""
+
+    metric: str
+    class_: str | None = msgspec.field(name="class")
+    tally: Tally
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What was counted for a scenario's own selection, or for its guard's."""
+
+    nulls: Annotated[int, msgspec.Meta(ge=0)]
+    checks: tuple[_Counted, ...]
+
+
+class Measured(_Part, frozen=True, kw_only=True):
+    """What was counted for one scenario."""
+
+    id: str
+    guard: _Part | None
+
+
+class _Metrics(msgspec.Struct, frozen=True, kw_only=True):
+    scenarios: tuple[Measured, ...]
+
+
+def measured(metrics: dict[str, Any], seed: int) -> dict[str, Measured]:
+    """The measured scenarios by id; counts that cannot be are no measurement.
+
+    Raises:
+        StepFailed: the metrics do not have their form, or one of them is impossible.
+    """
+    try:
+        found = msgspec.convert(metrics, _Metrics).scenarios
+    except ValueError as error:  # msgspec's errors are such, and what a tally of impossible counts raises
+        message = f"the metrics of seed {seed} cannot be judged: {error}"
+        raise StepFailed(message) from error
+    if len({scenario.id for scenario in found}) < len(found):
+        message = f"the metrics of seed {seed} cannot be judged: they hold a scenario twice"
+        raise StepFailed(message)
+    return {scenario.id: scenario for scenario in found}
+
+
+def judged_scenarios(demanded: Sequence[dict[str, Any]], found: Mapping[str, Measured]) -> list[dict[str, Any]]:
     """Every scenario of the spec, judged for one model; one that was not measured fails."""
-    measured = {scenario["id"]: scenario for scenario in metrics.get("scenarios", [])}
-    checks = [check for scenario in demanded for check in _paired(scenario, measured.get(scenario["id"]))]
+    checks = [check for scenario in demanded for check in _paired(scenario, found.get(scenario["id"]))]
     judged = _judged(checks)
     return [_scenario(scenario, [pair for pair in judged if pair[0].scenario is scenario]) for scenario in demanded]
 
@@ -85,21 +132,22 @@ def _alone(asked: _Asked) -> Judgement:
     return judge_point(asked.case.demand, value, rows=rows, clusters=clusters, nulls=asked.case.nulls)
 
 
-def _paired(scenario: dict[str, Any], measured: dict[str, Any] | None) -> Iterator[_Asked]:
+def _paired(scenario: dict[str, Any], found: Measured | None) -> Iterator[_Asked]:
     """Every demanded check with its tally; where what was measured is not what is demanded, there is none."""
     for part, demanded in (("scenario", scenario["checks"]), ("guard", scenario["guard"])):
-        found = (measured if part == "scenario" else (measured or {}).get("guard")) or {}
-        counted = found.get("checks", [])
+        counted = found if part == "scenario" or found is None else found.guard
         for number, check in enumerate(demanded):
-            entry = counted[number] if number < len(counted) else {}
-            same = entry.get("metric") == check["metric"] and entry.get("class") == check["class"]
+            entry = counted.checks[number] if counted and number < len(counted.checks) else None
+            same = entry is not None and (entry.metric, entry.class_) == (check["metric"], check["class"])
             demand = Demand(
                 kind=check["kind"],
                 threshold=check["threshold"],
                 confidence=scenario["confidence"],
                 min_samples=scenario["min_samples"],
             )
-            case = Case(demand=demand, tally=Tally(**entry["tally"]) if same else None, nulls=found.get("nulls", 0))
+            case = Case(
+                demand=demand, tally=entry.tally if entry and same else None, nulls=counted.nulls if counted else 0
+            )
             yield _Asked(scenario, check, part, case)
 
 

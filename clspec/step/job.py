@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from clspec.data.sources import Place
 from clspec.data.storage import Storage, storage_at
@@ -14,7 +18,7 @@ from clspec.diagnostic import StepFailed, UsageError
 from clspec.plan import canonical
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +63,34 @@ class Job:
             raise UsageError(message)
         return self.code
 
-    def read_json(self, name: str) -> Any:
-        """An input that is JSON.
+    def read_json(self, name: str) -> dict[str, Any]:
+        """An input that is a JSON object.
 
         Raises:
             StepFailed: it is not.
         """
+        path = self.inputs[name]
         try:
-            return json.loads(self.inputs[name].read_bytes())
-        except (OSError, ValueError) as error:
-            message = f"input `{name}` at {self.inputs[name]} is not JSON: {error}"
+            found = json.loads(path.read_bytes(), parse_constant=_not_finite)
+        except (OSError, ValueError, RecursionError) as error:
+            message = f"input `{name}` at {path} is not JSON: {error}"
+            raise StepFailed(message) from error
+        if not isinstance(found, dict):
+            message = f"input `{name}` at {path} is a JSON {type(found).__name__}, not an object"
+            raise StepFailed(message)
+        return found
+
+    def read_rows(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        """An input that is a Parquet file, or some of its columns.
+
+        Raises:
+            StepFailed: it cannot be read as one.
+        """
+        path = self.inputs[name]
+        try:
+            return pq.read_table(path, columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            message = f"input `{name}` at {path} cannot be read as Parquet: {error}"
             raise StepFailed(message) from error
 
     def write_json(self, name: str, value: Any) -> None:
@@ -79,3 +101,25 @@ class Job:
         """Say how far the step is, as one JSON line, if asked to."""
         if self.tells_progress:
             print(json.dumps({"progress": {"done": done, "of": of, "what": what}}), flush=True)  # noqa: T201
+
+
+class Paths(dict[str, Path]):
+    """Where inputs or outputs lie, by name; asking for one that was not given is wrong use."""
+
+    def __init__(self, option: str, given: Mapping[str, Path]) -> None:
+        super().__init__(given)
+        self._option = option
+
+    def __missing__(self, name: str) -> Path:
+        """Say which argument is missing.
+
+        Raises:
+            UsageError: always.
+        """
+        message = f"this step needs {self._option} {name}=PATH"
+        raise UsageError(message)
+
+
+def _not_finite(word: str) -> None:
+    message = f"{word} is no JSON number"
+    raise ValueError(message)

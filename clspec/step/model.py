@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickletools
 from typing import TYPE_CHECKING
 
 from clspec.diagnostic import StepFailed
@@ -11,7 +12,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PICKLE_NAMES = {".pkl", ".pickle", ".joblib"}
-_PICKLE_STARTS = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
+_PICKLE_STARTS = tuple(b"\x80" + bytes([protocol]) for protocol in range(6))
+_NAMES_CODE = {
+    "GLOBAL",
+    "STACK_GLOBAL",
+    "INST",
+    "OBJ",
+    "NEWOBJ",
+    "NEWOBJ_EX",
+    "REDUCE",
+    "BUILD",
+    "EXT1",
+    "EXT2",
+    "EXT4",
+}
+"""What a pickle calls code with; the oldest forms have no mark at their start."""
 
 
 class ModelError(StepFailed):
@@ -24,6 +39,9 @@ def files(directory: Path) -> list[tuple[str, Path]]:
     Raises:
         ModelError: it holds a link or something that is no file.
     """
+    if directory.is_symlink():
+        message = f"{directory.name} was replaced by a link"
+        raise ModelError(message)
     found = []
     for path in sorted(directory.rglob("*")):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
@@ -45,14 +63,25 @@ def verify(directory: Path) -> None:
         message = "the training left no file in `model_dir`"
         raise ModelError(message)
     for name, path in found:
-        with path.open("rb") as stream:
-            start = stream.read(2)
-        if path.suffix in _PICKLE_NAMES or start in _PICKLE_STARTS:
+        if path.suffix.lower() in _PICKLE_NAMES or _is_pickle(path):
             message = (
                 f"the model holds {name}, a pickle: loading it would run any code that it names. Save safetensors, "
                 f"ONNX, JSON, or a torch state dict that loads with `weights_only=True`"
             )
             raise ModelError(message)
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether a file is a pickle: by its mark, or as nothing but a pickle's instructions, some of which name code."""
+    with path.open("rb") as stream:
+        if stream.read(2) in _PICKLE_STARTS:
+            return True
+        stream.seek(0)
+        try:
+            names = {instruction.name for instruction, _, _ in pickletools.genops(stream)}
+        except (ValueError, OverflowError, MemoryError):  # not such instructions: any other file
+            return False
+        return bool(names & _NAMES_CODE) and not stream.read(1)
 
 
 def digest(directory: Path) -> str:

@@ -48,8 +48,9 @@ def _first(job: Job, dataset: Dataset, config: dict[str, Any]) -> Version:
     if source["type"] == "python":
         usercode.verify(job.code_root(), job.config["code"])
     shape = Shape.of(config)
-    rows = fitted(sources.read(source, job.place), shape)
-    _same(rows, shape, config["digest"], f"source `{source['name']}`", dataset.name)
+    origin = f"source `{source['name']}`"
+    rows = fitted(sources.read(source, job.place), shape, origin)
+    _same(rows, shape, config["digest"], origin, dataset.name)
     return dataset.append(rows, shape, source["name"]).version
 
 

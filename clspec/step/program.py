@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from clspec.diagnostic import ClspecError, UsageError
 from clspec.plan import Kind
 from clspec.step import kubeflow
-from clspec.step.job import Job
+from clspec.step.job import Job, Paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,11 +66,11 @@ def _run(given: argparse.Namespace) -> int:
         scratch = _scratch(outputs, Path(elsewhere))
         job = Job(
             config=_config(given.config),
-            inputs=inputs,
-            outputs=scratch,
+            inputs=Paths("--in", inputs),
+            outputs=Paths("--out", scratch),
             store=given.store,
-            code=given.code,
-            folder=given.folder,
+            code=given.code and given.code.absolute(),
+            folder=given.folder and given.folder.absolute(),
             tells_progress=given.progress,
         )
         try:
@@ -105,7 +105,7 @@ def _paths(pairs: Sequence[str]) -> dict[str, Path]:
         if not separator or not name or not path or name in found:
             message = f"`{pair}` is not a NAME=PATH of its own"
             raise UsageError(message)
-        found[name] = Path(path)
+        found[name] = Path(path).absolute()  # a command of the user's runs in the code root, not here
     return found
 
 
@@ -126,11 +126,13 @@ def _scratch(outputs: dict[str, Path], elsewhere: Path) -> dict[str, Path]:
 
 
 def _publish(job: Job, outputs: dict[str, Path], parameters: dict[str, Path]) -> None:
-    """Move every output into its place and write the parameters; what was promised and not made is an error."""
-    for name, place in outputs.items():
-        if not job.outputs[name].exists():
+    """Move every output into its place and write the parameters; if one was promised and not made, none of them."""
+    made = {name for name, path in job.outputs.items() if path.exists()} | set(job.parameters)
+    for name in (*outputs, *parameters):
+        if name not in made:
             message = f"the step made no output `{name}`"
             raise ClspecError(message)
+    for name, place in outputs.items():
         if place.is_dir() and not place.is_symlink():
             shutil.rmtree(place)
         shutil.move(job.outputs[name], place)

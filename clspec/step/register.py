@@ -20,8 +20,8 @@ def run(job: Job) -> None:
         Refused: the verdict is not a pass, whatever the plan's condition said.
     """
     verdict = job.read_json("verdict")
-    if verdict["verdict"] != "pass":
-        message = f"the verdict is {verdict['verdict']}: nothing is registered"
+    if verdict.get("verdict") != "pass":
+        message = f"the verdict is {verdict.get('verdict', 'missing')}: nothing is registered"
         raise Refused(message)
     directory = job.inputs["model"]
     model.verify(directory)

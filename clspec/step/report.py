@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from clspec.diagnostic import StepFailed
 from clspec.plan import canonical
 from clspec.report.html import page
 
@@ -12,15 +13,50 @@ if TYPE_CHECKING:
 
 
 def run(job: Job) -> None:
-    """Write `report`: a folder with `report.html`, which needs no other file, and `report.json`."""
-    verdict = job.read_json("verdict")
-    training = {
-        name.removeprefix("training-seed-"): job.read_json(name)
-        for name in sorted(job.inputs)
-        if name.startswith("training-seed-")
+    """Write `report`: a folder with `report.html`, which needs no other file, and `report.json`.
+
+    Raises:
+        StepFailed: the verdict or the metrics do not have the form that the gate and the evaluation give them.
+    """
+    content = {
+        "spec": job.config["spec"],
+        "made_by": job.config,
+        "training": _by_seed(job, "training"),
+        "examples": {seed: _examples(metrics) for seed, metrics in _by_seed(job, "metrics").items()},
+        **job.read_json("verdict"),
     }
-    content = {"spec": job.config["spec"], "made_by": job.config, "training": training, **verdict}
+    try:
+        text = page(content)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        message = f"the verdict cannot be shown, it does not have the gate's form: {error!r}"
+        raise StepFailed(message) from error
     folder = job.outputs["report"]
     folder.mkdir()
     (folder / "report.json").write_text(canonical(content) + "\n", encoding="ascii")
-    (folder / "report.html").write_text(page(content), encoding="utf-8")
+    (folder / "report.html").write_text(text, encoding="utf-8")
+
+
+def _by_seed(job: Job, what: str) -> dict[str, dict[str, Any]]:
+    """The inputs `WHAT-seed-N` by seed, the smallest first."""
+    prefix = f"{what}-seed-"
+    seeds = sorted((name.removeprefix(prefix) for name in job.inputs if name.startswith(prefix)), key=int)
+    return {seed: job.read_json(prefix + seed) for seed in seeds}
+
+
+def _examples(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The first rows that the model had wrong, by scenario and by part of it.
+
+    Raises:
+        StepFailed: these are no metrics.
+    """
+    try:
+        return {
+            scenario["id"]: {
+                "scenario": scenario["wrong"],
+                "guard": scenario["guard"]["wrong"] if scenario["guard"] else [],
+            }
+            for scenario in metrics["scenarios"]
+        }
+    except (LookupError, TypeError) as error:
+        message = f"the metrics do not have the evaluation's form: {error!r}"
+        raise StepFailed(message) from error

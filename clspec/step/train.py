@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from clspec.data import usercode
 from clspec.data.versions import overlap
 from clspec.diagnostic import Refused
@@ -48,13 +46,13 @@ def _no_golden_rows(job: Job) -> None:
     Raises:
         Refused: a row has a golden key, or belongs to a golden group.
     """
-    golden = pq.read_table(job.inputs["golden"])
+    golden = job.read_rows("golden")
     for role in ("key", "group"):
         mine, theirs = job.config[role], job.config["golden"][role]
         if mine is None or theirs is None:
             continue
         for name in ("data", "validation"):
-            hits = overlap(pq.read_table(job.inputs[name], columns=[mine]), golden, mine, theirs)
+            hits = overlap(job.read_rows(name, [mine]), golden, mine, theirs)
             if hits:
                 shown = ", ".join(str(hit) for hit in hits[:5]) + (", ..." if len(hits) > 5 else "")  # noqa: PLR2004
                 message = f"golden data in training: {len(hits)} values of `{mine}` are golden ({shown})"
@@ -68,17 +66,21 @@ def _numbers(returned: Any, entrypoint: str) -> dict[str, float]:
     if not isinstance(returned, dict):
         message = f"`{entrypoint}` must return a dict of floats, not a {type(returned).__name__}"
         raise usercode.UserCodeFailed(message)
-    found = {}
-    for name, value in returned.items():
-        try:
-            found[str(name)] = float(value)
-        except (TypeError, ValueError) as error:
-            message = f"`{entrypoint}` returned {value!r:.60} as `{name}`, which is no number"
-            raise usercode.UserCodeFailed(message) from error
-        if not math.isfinite(found[str(name)]):
-            message = f"`{entrypoint}` returned {value} as `{name}`: the training did not converge to a number"
-            raise usercode.UserCodeFailed(message)
-    return found
+    return {str(name): _number(value, str(name), entrypoint) for name, value in returned.items()}
+
+
+def _number(value: Any, name: str, entrypoint: str) -> float:
+    try:
+        number = None if isinstance(value, str | bytes) else float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # torch raises the last for more than one number
+        number = None
+    if number is None:
+        message = f"`{entrypoint}` returned {value!r:.60} as `{name}`, which is no number"
+        raise usercode.UserCodeFailed(message)
+    if not math.isfinite(number):
+        message = f"`{entrypoint}` returned {value} as `{name}`: the training did not converge to a number"
+        raise usercode.UserCodeFailed(message)
+    return number
 
 
 def _word(value: Any) -> str:

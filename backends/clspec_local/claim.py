@@ -1,0 +1,45 @@
+"""A run's claim on its folder, which ends when its process does, and tidying up after runs that were killed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clspec_local.history import History
+
+WORK = "work"
+"""The folder, below a run's, of what steps have not finished."""
+KILLED = 137
+"""What the history says of a run whose engine was killed: 128 + SIGKILL, whatever it was."""
+
+
+def claim(folder: Path) -> int | None:
+    """Claim a run's folder, as a descriptor to close in the end; None if a living process has it.
+
+    The lock is POSIX' kind, which a fork does not inherit: no step can hold it when the engine is gone.
+    """
+    descriptor = os.open(folder / "claim", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def tidy(runs: Path, history: History) -> None:
+    """Remove what killed runs have left unfinished, and record their end."""
+    for run in history.unended():
+        folder = runs / run
+        descriptor = claim(folder) if folder.is_dir() else None
+        if descriptor is None and folder.is_dir():
+            continue
+        shutil.rmtree(folder / WORK, ignore_errors=True)
+        history.end(run, KILLED)
+        if descriptor is not None:
+            os.close(descriptor)

@@ -1,0 +1,88 @@
+"""The pinned golden set must hold enough for what is demanded of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clspec import catalog
+from clspec.check.groups import groups
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from clspec.check.facts import Facts
+    from clspec.check.groups import Group
+    from clspec.diagnostic import Diagnostic, Pointer
+    from clspec.lock import Count
+    from clspec.spec import Check
+
+
+def bounds_can_be_met(facts: Facts) -> Iterator[Diagnostic]:
+    """A faultless model could meet every bound with the rows that the pinned golden set has."""
+    for group in _judged(facts):
+        confidence = group.scenario.confidence or facts.spec.golden.defaults.confidence
+        count = pinned(facts, group)
+        for check, at in group.places():
+            if found := _unmet(facts, check, confidence, count, at):
+                yield found
+
+
+def _judged(facts: Facts) -> Iterator[Group]:
+    """The selections whose demands are known; what is broken in `defaults` would count as not given."""
+    if facts.intact("golden", "defaults"):
+        yield from (group for group in groups(facts) if group.intact)
+
+
+def _unmet(facts: Facts, check: Check, confidence: float, count: Count | None, at: Pointer) -> Diagnostic | None:
+    metric = catalog.METRICS.get(check.metric)
+    kind: catalog.BoundKind = "min" if check.min is not None else "max"
+    threshold = check.min if check.min is not None else check.max
+    if metric is None or threshold is None or not metric.proportion or check.gate == "point":
+        return None
+    if not 0 <= threshold <= 1 or (kind == "min") is not metric.higher_is_better:
+        return None  # said already
+    needed = catalog.smallest_sufficient(kind, threshold, confidence)
+    if needed is None:
+        message = f"no number of samples proves a {kind} of {threshold:g}"
+        hint = "no finite test set proves perfection: set a threshold that one can meet"
+        return facts.problem("CLS403", (*at, kind), message, hint)
+    there, what = _independent(count)
+    if there is not None and there < needed:
+        message = f"{threshold:g} at {confidence:g} takes {needed} faultless {what}; the golden set has {there}"
+        return facts.problem("CLS403", (*at, kind), message, "add golden data for it, or lower the demand")
+    return None
+
+
+def _independent(count: Count | None) -> tuple[int | None, str]:
+    """How many independent samples there are at most, if that is known, and what they are."""
+    if count is None:
+        return None, ""
+    return (count.rows, "rows") if count.clusters is None else (count.clusters, "clusters")
+
+
+def enough_is_there(facts: Facts) -> Iterator[Diagnostic]:
+    """The pinned golden set has as many rows as `min_samples` asks, and enough clusters to say anything."""
+    for group in _judged(facts):
+        count = pinned(facts, group)
+        if count is None:
+            continue
+        least = group.scenario.min_samples or facts.spec.golden.defaults.min_samples
+        at = (*group.at, "select")
+        if count.rows < least:
+            message = f"it selects {count.rows} rows of the pinned golden set, under `min_samples` {least}"
+            yield facts.problem("CLS403", at, message, "add golden data for it, or widen the selection")
+        elif count.clusters is not None and count.clusters < catalog.MIN_CLUSTERS:
+            by = facts.spec.golden.cluster_by
+            message = f"it selects rows of {count.clusters} `{by}` only; under {catalog.MIN_CLUSTERS} nothing is said"
+            yield facts.problem("CLS403", at, message, f"add golden data from more than these `{by}`")
+
+
+def pinned(facts: Facts, group: Group) -> Count | None:
+    """What the lock counts for this very selection, if it does."""
+    pin = facts.lock.scenarios.get(group.scenario.id) if facts.lock else None
+    count = (pin.guard if group.guard else pin.scenario) if pin else None
+    as_it_stands = (group.select, facts.spec.golden.cluster_by or "")
+    return count if count is not None and (count.select, count.cluster_by) == as_it_stands else None
+
+
+RULES = (bounds_can_be_met, enough_is_there)

@@ -1,0 +1,80 @@
+"""What a plan can say about a step or a start, one feature each: a target expresses it or reports that it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from clspec.plan import Event, Gpu, Plan, Resources, Retry, Secret, Toleration, Trigger
+from clspec.testing.plans import GIB, IMAGE, chain, plan_of, with_step
+
+_Made = Callable[[], Plan]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """Two plans that differ in this feature alone; `without` lacks all that it is a part of."""
+
+    before: _Made
+    after: _Made
+    without: _Made
+
+
+def _of_step(before: dict[str, Any], after: dict[str, Any]) -> Feature:
+    return Feature(before=lambda: chain(**before), after=lambda: chain(**after), without=chain)
+
+
+def _of_machine(**after: Any) -> Feature:
+    return _of_step({}, {"resources": Resources(**after)})
+
+
+def _of_gpu(**after: Any) -> Feature:
+    before = Gpu(count=1)
+    return _of_step({"resources": Resources(gpu=before)}, {"resources": Resources(gpu=replace(before, **after))})
+
+
+def _of_plan(**after: Any) -> Feature:
+    return Feature(before=chain, after=lambda: replace(chain(), **after), without=chain)
+
+
+def _of_start(before: Trigger | None, after: Trigger) -> Feature:
+    return Feature(before=lambda: _started(before), after=lambda: _started(after), without=chain)
+
+
+def _started(trigger: Trigger | None) -> Plan:
+    return plan_of(*chain().pipelines[0].steps, triggers=(trigger,) if trigger else ())
+
+
+def _other_image() -> Plan:
+    return with_step(chain(), "train", image=IMAGE.replace("0f", "1e"))
+
+
+_NIGHTLY = Trigger(event=Event.SCHEDULE, cron="0 2 * * *")
+
+FEATURES: dict[str, Feature] = {
+    "cpu": _of_machine(cpu=4.0),
+    "memory": _of_machine(memory=4 * GIB),
+    "gpu": _of_machine(gpu=Gpu(count=1)),
+    "gpu.count": _of_gpu(count=4),
+    "gpu.resource": _of_gpu(resource="amd.com/gpu"),
+    "gpu.model": _of_gpu(model="NVIDIA-H100-80GB-HBM3"),
+    "gpu.memory": _of_gpu(memory=40 * GIB),
+    "nodes": _of_machine(nodes=2),
+    "shared_memory": _of_machine(shared_memory=GIB),
+    "ephemeral_storage": _of_machine(ephemeral_storage=GIB),
+    "node_selector": _of_machine(node_selector=(("pool", "train"),)),
+    "tolerations": _of_machine(tolerations=(Toleration(key="gpu", operator="Exists"),)),
+    "secrets": _of_step({}, {"secrets": (Secret(env="HF_TOKEN", name="hub", key="token"),)}),
+    "retry": _of_step({}, {"retry": Retry(times=2)}),
+    "timeout": _of_step({}, {"timeout": 3600}),
+    "image": Feature(before=chain, after=_other_image, without=chain),
+    "workdir": _of_plan(workdir="/srv/code"),
+    "store": _of_plan(store="s3://elsewhere/cl"),
+    "schedule": _of_start(None, _NIGHTLY),
+    "schedule.cron": _of_start(_NIGHTLY, replace(_NIGHTLY, cron="0 3 * * *")),
+    "schedule.time_zone": _of_start(_NIGHTLY, replace(_NIGHTLY, time_zone="Asia/Tokyo")),
+    "code_change": _of_start(None, Trigger(event=Event.CODE_CHANGE, paths=("src/**",))),
+    "data_change": _of_start(None, Trigger(event=Event.DATA_CHANGE, source="fleet")),
+    "labels": _of_start(None, Trigger(event=Event.LABELS)),
+}

@@ -1,0 +1,869 @@
+"""robotaxi-perception: pipeline regression, one step after the other.
+
+Made by `clspec compile --target local`. It needs an environment with clspec's `run` extra and the user's code:
+
+    python regression.py --code DIR --folder DIR [--store URI] [--work DIR]
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--code", type=Path, required=True, help="the folder with the user's code")
+parser.add_argument("--folder", type=Path, required=True, help="the folder of the spec, where its paths count from")
+parser.add_argument("--store", default="../.clspec/store", help="the store: a URI, or a path counted from the spec's folder")
+parser.add_argument("--work", type=Path, default=Path("build/work"), help="where the steps leave their results")
+given = parser.parse_args()
+store = given.store if "://" in given.store else str((given.folder / given.store).resolve())
+
+
+def out(step, name):
+    """Where a step leaves an output or a parameter."""
+    return given.work / step / name
+
+
+def run(step, kind, config, inputs=(), outputs=(), parameters=(), when=None):
+    """Run the step program; end this program with its exit code if it does not end well."""
+    if when and out(when[0], when[1]).read_text() != when[2]:
+        print(f"{step}: skipped, {when[1]} of {when[0]} is not {when[2]}", flush=True)
+        return
+    print(f"{step}: runs", flush=True)
+    command = [sys.executable, "-m", "clspec.step", kind, "--config", json.dumps(config)]
+    command += ["--store", store, "--code", str(given.code.resolve()), "--folder", str(given.folder.resolve())]
+    for name, (producer, output) in dict(inputs).items():
+        command += ["--in", f"{name}={out(producer, output)}"]
+    for name in outputs:
+        command += ["--out", f"{name}={out(step, name)}"]
+    for name in parameters:
+        command += ["--out-param", f"{name}={out(step, name)}"]
+    ended = subprocess.run(command).returncode
+    if ended:
+        sys.exit(ended if ended > 0 else 128 - ended)
+
+
+# datasets
+run(
+    "pin",
+    "pin",
+    config={
+        "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+        "datasets": {
+            "canonical": {
+                "columns": {
+                    "frame": "binary",
+                    "frame_sha256": "string",
+                    "label": "string",
+                    "lighting": "string",
+                    "occlusion": "double",
+                    "ride_id": "string",
+                    "ts": "timestamp",
+                    "weather": "string",
+                },
+                "digest": "sha256:4e78c36423d54bc2f23b0e378b8032aca9cb0d2c8dad8b2996bfc36d2e8c55b8",
+                "from": {
+                    "call": {
+                        "command": None,
+                        "entrypoint": "scenes:first_drives",
+                    },
+                    "columns": {
+                        "frame": "binary",
+                        "frame_sha256": "string",
+                        "label": "string",
+                        "lighting": "string",
+                        "occlusion": "double",
+                        "ride_id": "string",
+                        "ts": "timestamp",
+                        "weather": "string",
+                    },
+                    "name": "first_drives",
+                    "type": "python",
+                },
+                "group": "ride_id",
+                "key": "frame_sha256",
+            },
+            "golden": {
+                "columns": {
+                    "frame": "binary",
+                    "frame_sha256": "string",
+                    "label": "string",
+                    "lighting": "string",
+                    "occlusion": "double",
+                    "ride_id": "string",
+                    "ts": "timestamp",
+                    "weather": "string",
+                },
+                "digest": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
+                "from": {
+                    "call": {
+                        "command": None,
+                        "entrypoint": "scenes:golden_drives",
+                    },
+                    "columns": {
+                        "frame": "binary",
+                        "frame_sha256": "string",
+                        "label": "string",
+                        "lighting": "string",
+                        "occlusion": "double",
+                        "ride_id": "string",
+                        "ts": "timestamp",
+                        "weather": "string",
+                    },
+                    "name": "golden_drives",
+                    "type": "python",
+                },
+                "group": "ride_id",
+                "key": "frame_sha256",
+            },
+        },
+        "spec": "robotaxi-perception",
+    },
+    outputs=["pins"],
+)
+
+
+# datasets.golden
+run(
+    "snapshot-golden",
+    "snapshot",
+    config={
+        "columns": {
+            "frame": "binary",
+            "frame_sha256": "string",
+            "label": "string",
+            "lighting": "string",
+            "occlusion": "double",
+            "ride_id": "string",
+            "ts": "timestamp",
+            "weather": "string",
+        },
+        "dataset": "golden",
+        "digest": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
+        "group": "ride_id",
+        "key": "frame_sha256",
+        "spec": "robotaxi-perception",
+        "split": None,
+    },
+    inputs={"pins": ("pin", "pins")},
+    outputs=["data"],
+)
+
+
+# datasets.canonical
+run(
+    "snapshot-training",
+    "snapshot",
+    config={
+        "columns": {
+            "frame": "binary",
+            "frame_sha256": "string",
+            "label": "string",
+            "lighting": "string",
+            "occlusion": "double",
+            "ride_id": "string",
+            "ts": "timestamp",
+            "weather": "string",
+        },
+        "dataset": "canonical",
+        "digest": "sha256:4e78c36423d54bc2f23b0e378b8032aca9cb0d2c8dad8b2996bfc36d2e8c55b8",
+        "group": "ride_id",
+        "key": "frame_sha256",
+        "spec": "robotaxi-perception",
+        "split": {
+            "by": "ride_id",
+            "validation": 0.1,
+        },
+    },
+    inputs={"pins": ("pin", "pins")},
+    outputs=["data", "validation"],
+)
+
+
+# training
+run(
+    "train-seed-1",
+    "train",
+    config={
+        "call": {
+            "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+            "command": None,
+            "entrypoint": "train:train",
+        },
+        "golden": {
+            "group": "ride_id",
+            "key": "frame_sha256",
+        },
+        "group": "ride_id",
+        "key": "frame_sha256",
+        "params": {
+            "batch_size": 128,
+            "epochs": 10,
+            "lr": 0.003,
+        },
+        "seed": 1,
+        "spec": "robotaxi-perception",
+    },
+    inputs={"data": ("snapshot-training", "data"), "validation": ("snapshot-training", "validation"), "golden": ("snapshot-golden", "data")},
+    outputs=["model", "metrics"],
+)
+
+
+# inference
+run(
+    "predict-seed-1",
+    "predict",
+    config={
+        "call": {
+            "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+            "command": None,
+            "entrypoint": "train:predict",
+        },
+        "key": "frame_sha256",
+        "shard": 1,
+        "shards": 1,
+        "spec": "robotaxi-perception",
+        "task": {
+            "classes": ["none", "vehicle", "pedestrian", "cyclist", "dog"],
+            "label": "label",
+            "prediction": "pred",
+            "score": "conf",
+            "type": "classification",
+        },
+    },
+    inputs={"model": ("train-seed-1", "model"), "data": ("snapshot-golden", "data")},
+    outputs=["predictions"],
+)
+
+
+# golden
+run(
+    "evaluate-seed-1",
+    "evaluate",
+    config={
+        "cluster_by": "ride_id",
+        "columns": {
+            "frame": "binary",
+            "frame_sha256": "string",
+            "label": "string",
+            "lighting": "string",
+            "occlusion": "double",
+            "ride_id": "string",
+            "ts": "timestamp",
+            "weather": "string",
+        },
+        "key": "frame_sha256",
+        "scenarios": [
+            {
+                "checks": [
+                    {
+                        "class": "pedestrian",
+                        "metric": "recall",
+                    },
+                ],
+                "guard": {
+                    "checks": [
+                        {
+                            "class": "pedestrian",
+                            "metric": "false_positive_rate",
+                        },
+                    ],
+                    "select": "label in ('none', 'vehicle') and lighting = 'night'",
+                },
+                "id": "pedestrian-at-night",
+                "select": "label = 'pedestrian' and lighting = 'night'",
+            },
+            {
+                "checks": [
+                    {
+                        "class": "dog",
+                        "metric": "recall",
+                    },
+                ],
+                "guard": {
+                    "checks": [
+                        {
+                            "class": "dog",
+                            "metric": "false_positive_rate",
+                        },
+                    ],
+                    "select": "label in ('none', 'vehicle')",
+                },
+                "id": "dog-crossing",
+                "select": "label = 'dog'",
+            },
+            {
+                "checks": [
+                    {
+                        "class": "cyclist",
+                        "metric": "recall",
+                    },
+                ],
+                "guard": {
+                    "checks": [
+                        {
+                            "class": "cyclist",
+                            "metric": "false_positive_rate",
+                        },
+                    ],
+                    "select": "label in ('none', 'vehicle', 'pedestrian') and occlusion >= 0.3",
+                },
+                "id": "occluded-cyclist",
+                "select": "label = 'cyclist' and occlusion >= 0.3",
+            },
+            {
+                "checks": [
+                    {
+                        "class": None,
+                        "metric": "accuracy",
+                    },
+                ],
+                "guard": None,
+                "id": "rainy-day",
+                "select": "weather = 'rain' and lighting = 'day'",
+            },
+        ],
+        "spec": "robotaxi-perception",
+        "task": {
+            "classes": ["none", "vehicle", "pedestrian", "cyclist", "dog"],
+            "label": "label",
+            "prediction": "pred",
+            "score": "conf",
+            "type": "classification",
+        },
+    },
+    inputs={"data": ("snapshot-golden", "data"), "predictions-1": ("predict-seed-1", "predictions")},
+    outputs=["metrics"],
+)
+
+
+# training
+run(
+    "train-seed-2",
+    "train",
+    config={
+        "call": {
+            "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+            "command": None,
+            "entrypoint": "train:train",
+        },
+        "golden": {
+            "group": "ride_id",
+            "key": "frame_sha256",
+        },
+        "group": "ride_id",
+        "key": "frame_sha256",
+        "params": {
+            "batch_size": 128,
+            "epochs": 10,
+            "lr": 0.003,
+        },
+        "seed": 2,
+        "spec": "robotaxi-perception",
+    },
+    inputs={"data": ("snapshot-training", "data"), "validation": ("snapshot-training", "validation"), "golden": ("snapshot-golden", "data")},
+    outputs=["model", "metrics"],
+)
+
+
+# inference
+run(
+    "predict-seed-2",
+    "predict",
+    config={
+        "call": {
+            "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+            "command": None,
+            "entrypoint": "train:predict",
+        },
+        "key": "frame_sha256",
+        "shard": 1,
+        "shards": 1,
+        "spec": "robotaxi-perception",
+        "task": {
+            "classes": ["none", "vehicle", "pedestrian", "cyclist", "dog"],
+            "label": "label",
+            "prediction": "pred",
+            "score": "conf",
+            "type": "classification",
+        },
+    },
+    inputs={"model": ("train-seed-2", "model"), "data": ("snapshot-golden", "data")},
+    outputs=["predictions"],
+)
+
+
+# golden
+run(
+    "evaluate-seed-2",
+    "evaluate",
+    config={
+        "cluster_by": "ride_id",
+        "columns": {
+            "frame": "binary",
+            "frame_sha256": "string",
+            "label": "string",
+            "lighting": "string",
+            "occlusion": "double",
+            "ride_id": "string",
+            "ts": "timestamp",
+            "weather": "string",
+        },
+        "key": "frame_sha256",
+        "scenarios": [
+            {
+                "checks": [
+                    {
+                        "class": "pedestrian",
+                        "metric": "recall",
+                    },
+                ],
+                "guard": {
+                    "checks": [
+                        {
+                            "class": "pedestrian",
+                            "metric": "false_positive_rate",
+                        },
+                    ],
+                    "select": "label in ('none', 'vehicle') and lighting = 'night'",
+                },
+                "id": "pedestrian-at-night",
+                "select": "label = 'pedestrian' and lighting = 'night'",
+            },
+            {
+                "checks": [
+                    {
+                        "class": "dog",
+                        "metric": "recall",
+                    },
+                ],
+                "guard": {
+                    "checks": [
+                        {
+                            "class": "dog",
+                            "metric": "false_positive_rate",
+                        },
+                    ],
+                    "select": "label in ('none', 'vehicle')",
+                },
+                "id": "dog-crossing",
+                "select": "label = 'dog'",
+            },
+            {
+                "checks": [
+                    {
+                        "class": "cyclist",
+                        "metric": "recall",
+                    },
+                ],
+                "guard": {
+                    "checks": [
+                        {
+                            "class": "cyclist",
+                            "metric": "false_positive_rate",
+                        },
+                    ],
+                    "select": "label in ('none', 'vehicle', 'pedestrian') and occlusion >= 0.3",
+                },
+                "id": "occluded-cyclist",
+                "select": "label = 'cyclist' and occlusion >= 0.3",
+            },
+            {
+                "checks": [
+                    {
+                        "class": None,
+                        "metric": "accuracy",
+                    },
+                ],
+                "guard": None,
+                "id": "rainy-day",
+                "select": "weather = 'rain' and lighting = 'day'",
+            },
+        ],
+        "spec": "robotaxi-perception",
+        "task": {
+            "classes": ["none", "vehicle", "pedestrian", "cyclist", "dog"],
+            "label": "label",
+            "prediction": "pred",
+            "score": "conf",
+            "type": "classification",
+        },
+    },
+    inputs={"data": ("snapshot-golden", "data"), "predictions-1": ("predict-seed-2", "predictions")},
+    outputs=["metrics"],
+)
+
+
+# training
+run(
+    "train-seed-3",
+    "train",
+    config={
+        "call": {
+            "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+            "command": None,
+            "entrypoint": "train:train",
+        },
+        "golden": {
+            "group": "ride_id",
+            "key": "frame_sha256",
+        },
+        "group": "ride_id",
+        "key": "frame_sha256",
+        "params": {
+            "batch_size": 128,
+            "epochs": 10,
+            "lr": 0.003,
+        },
+        "seed": 3,
+        "spec": "robotaxi-perception",
+    },
+    inputs={"data": ("snapshot-training", "data"), "validation": ("snapshot-training", "validation"), "golden": ("snapshot-golden", "data")},
+    outputs=["model", "metrics"],
+)
+
+
+# inference
+run(
+    "predict-seed-3",
+    "predict",
+    config={
+        "call": {
+            "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+            "command": None,
+            "entrypoint": "train:predict",
+        },
+        "key": "frame_sha256",
+        "shard": 1,
+        "shards": 1,
+        "spec": "robotaxi-perception",
+        "task": {
+            "classes": ["none", "vehicle", "pedestrian", "cyclist", "dog"],
+            "label": "label",
+            "prediction": "pred",
+            "score": "conf",
+            "type": "classification",
+        },
+    },
+    inputs={"model": ("train-seed-3", "model"), "data": ("snapshot-golden", "data")},
+    outputs=["predictions"],
+)
+
+
+# golden
+run(
+    "evaluate-seed-3",
+    "evaluate",
+    config={
+        "cluster_by": "ride_id",
+        "columns": {
+            "frame": "binary",
+            "frame_sha256": "string",
+            "label": "string",
+            "lighting": "string",
+            "occlusion": "double",
+            "ride_id": "string",
+            "ts": "timestamp",
+            "weather": "string",
+        },
+        "key": "frame_sha256",
+        "scenarios": [
+            {
+                "checks": [
+                    {
+                        "class": "pedestrian",
+                        "metric": "recall",
+                    },
+                ],
+                "guard": {
+                    "checks": [
+                        {
+                            "class": "pedestrian",
+                            "metric": "false_positive_rate",
+                        },
+                    ],
+                    "select": "label in ('none', 'vehicle') and lighting = 'night'",
+                },
+                "id": "pedestrian-at-night",
+                "select": "label = 'pedestrian' and lighting = 'night'",
+            },
+            {
+                "checks": [
+                    {
+                        "class": "dog",
+                        "metric": "recall",
+                    },
+                ],
+                "guard": {
+                    "checks": [
+                        {
+                            "class": "dog",
+                            "metric": "false_positive_rate",
+                        },
+                    ],
+                    "select": "label in ('none', 'vehicle')",
+                },
+                "id": "dog-crossing",
+                "select": "label = 'dog'",
+            },
+            {
+                "checks": [
+                    {
+                        "class": "cyclist",
+                        "metric": "recall",
+                    },
+                ],
+                "guard": {
+                    "checks": [
+                        {
+                            "class": "cyclist",
+                            "metric": "false_positive_rate",
+                        },
+                    ],
+                    "select": "label in ('none', 'vehicle', 'pedestrian') and occlusion >= 0.3",
+                },
+                "id": "occluded-cyclist",
+                "select": "label = 'cyclist' and occlusion >= 0.3",
+            },
+            {
+                "checks": [
+                    {
+                        "class": None,
+                        "metric": "accuracy",
+                    },
+                ],
+                "guard": None,
+                "id": "rainy-day",
+                "select": "weather = 'rain' and lighting = 'day'",
+            },
+        ],
+        "spec": "robotaxi-perception",
+        "task": {
+            "classes": ["none", "vehicle", "pedestrian", "cyclist", "dog"],
+            "label": "label",
+            "prediction": "pred",
+            "score": "conf",
+            "type": "classification",
+        },
+    },
+    inputs={"data": ("snapshot-golden", "data"), "predictions-1": ("predict-seed-3", "predictions")},
+    outputs=["metrics"],
+)
+
+
+# golden
+run(
+    "gate",
+    "gate",
+    config={
+        "scenarios": [
+            {
+                "checks": [
+                    {
+                        "class": "pedestrian",
+                        "gate": "bound",
+                        "kind": "min",
+                        "metric": "recall",
+                        "threshold": 0.95,
+                    },
+                ],
+                "confidence": 0.95,
+                "guard": [
+                    {
+                        "class": "pedestrian",
+                        "gate": "bound",
+                        "kind": "max",
+                        "metric": "false_positive_rate",
+                        "threshold": 0.05,
+                    },
+                ],
+                "id": "pedestrian-at-night",
+                "min_samples": 100,
+                "must_pass": True,
+            },
+            {
+                "checks": [
+                    {
+                        "class": "dog",
+                        "gate": "bound",
+                        "kind": "min",
+                        "metric": "recall",
+                        "threshold": 0.95,
+                    },
+                ],
+                "confidence": 0.95,
+                "guard": [
+                    {
+                        "class": "dog",
+                        "gate": "bound",
+                        "kind": "max",
+                        "metric": "false_positive_rate",
+                        "threshold": 0.05,
+                    },
+                ],
+                "id": "dog-crossing",
+                "min_samples": 100,
+                "must_pass": True,
+            },
+            {
+                "checks": [
+                    {
+                        "class": "cyclist",
+                        "gate": "bound",
+                        "kind": "min",
+                        "metric": "recall",
+                        "threshold": 0.9,
+                    },
+                ],
+                "confidence": 0.95,
+                "guard": [
+                    {
+                        "class": "cyclist",
+                        "gate": "bound",
+                        "kind": "max",
+                        "metric": "false_positive_rate",
+                        "threshold": 0.05,
+                    },
+                ],
+                "id": "occluded-cyclist",
+                "min_samples": 100,
+                "must_pass": True,
+            },
+            {
+                "checks": [
+                    {
+                        "class": None,
+                        "gate": "bound",
+                        "kind": "min",
+                        "metric": "accuracy",
+                        "threshold": 0.9,
+                    },
+                ],
+                "confidence": 0.95,
+                "guard": [],
+                "id": "rainy-day",
+                "min_samples": 100,
+                "must_pass": False,
+            },
+        ],
+        "seeds": [1, 2, 3],
+        "spec": "robotaxi-perception",
+    },
+    inputs={"metrics-seed-1": ("evaluate-seed-1", "metrics"), "metrics-seed-2": ("evaluate-seed-2", "metrics"), "metrics-seed-3": ("evaluate-seed-3", "metrics")},
+    outputs=["verdict"],
+    parameters=["outcome"],
+)
+
+
+# golden
+run(
+    "register",
+    "register",
+    config={
+        "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+        "datasets": {
+            "canonical": "sha256:4e78c36423d54bc2f23b0e378b8032aca9cb0d2c8dad8b2996bfc36d2e8c55b8",
+            "golden": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
+        },
+        "image": "registry.example.com/perception@sha256:0f3c8bd7a4e1925c6f0b7a9d3e5c1f8246b0a7d9e3c5f1827364b5a6c7d8e9f0",
+        "params": {
+            "batch_size": 128,
+            "epochs": 10,
+            "lr": 0.003,
+        },
+        "pipeline": "regression",
+        "roles": {
+            "golden": "golden",
+            "training": "canonical",
+        },
+        "scenarios": [
+            {
+                "guard": "label in ('none', 'vehicle') and lighting = 'night'",
+                "id": "pedestrian-at-night",
+                "select": "label = 'pedestrian' and lighting = 'night'",
+            },
+            {
+                "guard": "label in ('none', 'vehicle')",
+                "id": "dog-crossing",
+                "select": "label = 'dog'",
+            },
+            {
+                "guard": "label in ('none', 'vehicle', 'pedestrian') and occlusion >= 0.3",
+                "id": "occluded-cyclist",
+                "select": "label = 'cyclist' and occlusion >= 0.3",
+            },
+            {
+                "guard": None,
+                "id": "rainy-day",
+                "select": "weather = 'rain' and lighting = 'day'",
+            },
+        ],
+        "seeds": [1, 2, 3],
+        "spec": "robotaxi-perception",
+    },
+    inputs={"model": ("train-seed-1", "model"), "training": ("train-seed-1", "metrics"), "metrics": ("evaluate-seed-1", "metrics"), "verdict": ("gate", "verdict")},
+    when=("gate", "outcome", "pass"),
+)
+
+
+# metadata
+run(
+    "report",
+    "report",
+    config={
+        "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+        "datasets": {
+            "canonical": "sha256:4e78c36423d54bc2f23b0e378b8032aca9cb0d2c8dad8b2996bfc36d2e8c55b8",
+            "golden": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
+        },
+        "image": "registry.example.com/perception@sha256:0f3c8bd7a4e1925c6f0b7a9d3e5c1f8246b0a7d9e3c5f1827364b5a6c7d8e9f0",
+        "params": {
+            "batch_size": 128,
+            "epochs": 10,
+            "lr": 0.003,
+        },
+        "pipeline": "regression",
+        "roles": {
+            "golden": "golden",
+            "training": "canonical",
+        },
+        "scenarios": [
+            {
+                "guard": "label in ('none', 'vehicle') and lighting = 'night'",
+                "id": "pedestrian-at-night",
+                "select": "label = 'pedestrian' and lighting = 'night'",
+            },
+            {
+                "guard": "label in ('none', 'vehicle')",
+                "id": "dog-crossing",
+                "select": "label = 'dog'",
+            },
+            {
+                "guard": "label in ('none', 'vehicle', 'pedestrian') and occlusion >= 0.3",
+                "id": "occluded-cyclist",
+                "select": "label = 'cyclist' and occlusion >= 0.3",
+            },
+            {
+                "guard": None,
+                "id": "rainy-day",
+                "select": "weather = 'rain' and lighting = 'day'",
+            },
+        ],
+        "seeds": [1, 2, 3],
+        "spec": "robotaxi-perception",
+    },
+    inputs={"verdict": ("gate", "verdict"), "training-seed-1": ("train-seed-1", "metrics"), "training-seed-2": ("train-seed-2", "metrics"), "training-seed-3": ("train-seed-3", "metrics"), "metrics-seed-1": ("evaluate-seed-1", "metrics"), "metrics-seed-2": ("evaluate-seed-2", "metrics"), "metrics-seed-3": ("evaluate-seed-3", "metrics")},
+    outputs=["report"],
+)
+
+
+# golden
+run(
+    "conclude",
+    "conclude",
+    config={
+        "spec": "robotaxi-perception",
+    },
+    inputs={"verdict": ("gate", "verdict")},
+)
