@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from clspec.diagnostic import ClspecError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from importlib.metadata import EntryPoint
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from importlib.metadata import Distribution, EntryPoint
     from pathlib import Path
 
     from clspec.diagnostic import Diagnostic
@@ -121,7 +121,9 @@ class Offer:
 
     name: str
     distribution: str
-    entry_point: EntryPoint
+    entry_point: EntryPoint | None
+    problem: str = ""
+    """Why there is no entry point."""
 
 
 class BackendError(ClspecError):
@@ -130,15 +132,43 @@ class BackendError(ClspecError):
 
 def offers() -> Mapping[str, tuple[Offer, ...]]:
     """Every offered backend by name, in order; more than one under a name is a conflict that `load` reports."""
-    from importlib.metadata import entry_points  # noqa: PLC0415  # a sixth of a `check`, which needs no backend
+    from importlib.metadata import distributions  # noqa: PLC0415  # a sixth of a `check`, which needs no backend
 
+    seen: dict[str, Distribution] = {}
+    for distribution in distributions():
+        if GROUP in (distribution.read_text("entry_points.txt") or ""):  # reading the names of all would take long
+            name = _name(distribution) or _called(distribution)
+            seen.setdefault(name.replace("_", "-").lower(), distribution)  # the first on the path hides the others
     found: dict[str, list[Offer]] = {}
-    for entry in entry_points(group=GROUP):
-        distribution = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
-        found.setdefault(entry.name, []).append(
-            Offer(name=entry.name, distribution=distribution, entry_point=entry),
-        )
+    for distribution in seen.values():
+        for offer in _offers_of(distribution):
+            found.setdefault(offer.name, []).append(offer)
     return {name: tuple(found[name]) for name in sorted(found)}
+
+
+def _offers_of(distribution: Distribution) -> Iterator[Offer]:
+    try:
+        entries = distribution.entry_points.select(group=GROUP)
+    except Exception as error:  # noqa: BLE001  # somebody else's file may be anything
+        problem = f"the entry points of {_called(distribution)} cannot be read: {error!r}"
+        name = _name(distribution) or "?"
+        yield Offer(name=name, distribution=_called(distribution), entry_point=None, problem=problem)
+        return
+    for entry in entries:
+        yield Offer(name=entry.name, distribution=_called(distribution), entry_point=entry)
+
+
+def _name(distribution: Distribution) -> str:
+    about = distribution.metadata
+    return about["Name"] if "Name" in about else ""  # noqa: SIM401  # its protocol has no `get`
+
+
+def _called(distribution: Distribution) -> str:
+    """A distribution's name and version; where it does not say them, its place."""
+    name = _name(distribution)
+    if name:
+        return f"{name} {distribution.version}"
+    return f"a distribution without a name at {distribution.locate_file('')}"
 
 
 def load(name: str) -> Backend:
@@ -150,7 +180,8 @@ def load(name: str) -> Backend:
     """
     known = offers()
     if name not in known:
-        message = f"no target `{name}`: " + (did_you_mean(name, known) or "no backend is installed")
+        hint = did_you_mean(name, known) or ("`clspec targets` lists them" if known else "no backend is installed")
+        message = f"no target `{name}`: {hint}"
         raise UsageError(message)
     if len(known[name]) > 1:
         message = f"target `{name}` is offered by " + " and by ".join(o.distribution for o in known[name])
@@ -172,18 +203,35 @@ def check_paths(name: str, bundle: Bundle) -> None:
 
 
 def _loaded(offer: Offer) -> Backend:
+    if offer.entry_point is None:
+        raise BackendError(offer.problem)
+    whose = f"target `{offer.name}` of {offer.distribution}"
     try:
         backend = offer.entry_point.load()
-    except Exception as error:  # a plug-in's import may raise anything; it must be named, not swallowed
-        message = f"target `{offer.name}` of {offer.distribution} cannot be imported: {error!r}"
+    except (Exception, SystemExit) as error:  # a plug-in's import may raise anything; it is named, not swallowed
+        message = f"{whose} cannot be imported from `{offer.entry_point.value}`: {error!r}"
         raise BackendError(message) from error
-    if getattr(backend, "api_version", None) != API_VERSION:
-        message = (
-            f"target `{offer.name}` of {offer.distribution} speaks backend protocol "
-            f"{getattr(backend, 'api_version', None)!r}, this clspec speaks {API_VERSION}"
-        )
+    if complaint := next(_complaints(backend, offer.name), ""):
+        message = f"{whose} {complaint}"
         raise BackendError(message)
-    if not isinstance(backend, Backend):
-        message = f"target `{offer.name}` of {offer.distribution} is not a backend: {type(backend).__name__}"
-        raise BackendError(message)
-    return backend
+    return cast(Backend, backend)
+
+
+def _complaints(backend: Any, name: str) -> Iterator[str]:
+    """Why an object cannot serve as the target of that name; each only holds if those before do not."""
+    if isinstance(backend, type):
+        yield f"is not a backend: {backend.__name__} is a class, and its entry point must name an instance"
+    version = getattr(backend, "api_version", None)
+    if version is None:
+        yield f"is not a backend: {type(backend).__name__} has no `api_version`"
+    if version != API_VERSION:
+        yield f"speaks backend protocol {version!r}, this clspec speaks {API_VERSION}"
+    missing = sorted(part for part in (*Backend.__annotations__, "check", "emit") if not hasattr(backend, part))
+    if missing:
+        yield f"is not a backend: {type(backend).__name__} lacks {', '.join(f'`{part}`' for part in missing)}"
+    if backend.name != name:
+        yield f"calls itself `{backend.name}`: its entry point must have that name"
+    if not (isinstance(backend.options, type) and is_dataclass(backend.options)):
+        yield "is not a backend: its `options` are no dataclass"
+    if not isinstance(backend.capabilities, Capabilities):
+        yield "is not a backend: its `capabilities` are no `clspec.backend.Capabilities`"

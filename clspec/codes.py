@@ -119,7 +119,13 @@ CODES: dict[str, Code] = {
     ),
     # -- names and what they refer to ----------------------------------------------------------------------------
     "CLS301": Code(_E, "unknown reference", "The name refers to a dataset, source, slice or such that is not defined."),
-    "CLS302": Code(_E, "unknown column", "The dataset or source has no column of that name."),
+    "CLS302": Code(
+        _E,
+        "unknown column",
+        "The dataset or source has no column of that name. Names are told apart by case, but two that differ in "
+        "nothing else are one column to DuckDB. In a predicate a string stands in single quotes: `'night'` is a "
+        'value, `night` and `"night"` are columns.',
+    ),
     "CLS303": Code(_E, "unknown class", "The class is not in `task.classes`; a gate on it would judge nothing."),
     "CLS304": Code(_E, "unknown metric", "The metric is not built in and is not of the form `python:module:function`."),
     "CLS305": Code(_E, "id given twice", "Two items share one id, so that a verdict would not say whose it is."),
@@ -161,15 +167,21 @@ CODES: dict[str, Code] = {
         _E,
         "predicate cannot be read",
         "Predicates are a small closed part of SQL: comparison, `and or not`, `in`, `between`, `is [not] null`, "
-        "`like`, arithmetic and a few pure functions. Strings are in single quotes.",
+        "`like`, arithmetic and a few pure functions of one row. There is no subquery, file, clock or chance. Strings "
+        "are in single quotes, `timestamp '2026-01-31T00:00:00Z'` and `date '2026-01-31'` are points in time.",
     ),
     "CLS321": Code(
         _E,
         "types in a predicate",
         "There are no implicit conversions: `label = 3` compares a string with a number and would be an error or, "
-        "worse, empty. A predicate as a whole is true or false.",
+        "worse, empty. Only an integer beside a double counts as a double. A predicate as a whole is true or false.",
     ),
-    "CLS322": Code(_E, "predicate too large", "A predicate nests at most 24 levels and has at most 4,096 characters."),
+    "CLS322": Code(
+        _E,
+        "predicate too large",
+        "A predicate nests at most 24 levels and has at most 4,096 characters; a chain of `and` or of `or` is one "
+        "level, however long. Give the source a column for a part of it.",
+    ),
     # -- what keeps a gate honest --------------------------------------------------------------------------------
     "CLS401": Code(
         _E, "nothing must pass", "A golden set without a single `must_pass: true` scenario lets every model through."

@@ -87,7 +87,15 @@ def parse(value: Any) -> Lock:
     try:
         return msgspec.convert(value, Lock)
     except msgspec.ValidationError as error:
-        raise LockError(str(error).replace("`", "")) from error
+        raise LockError(_told(error)) from error
+
+
+def _told(error: msgspec.ValidationError) -> str:
+    message, _, path = str(error).partition(" - at `$")
+    if "regex" in message:
+        message = "a digest is `sha256:` and 64 hexadecimal digits"
+    place = path.strip("`.")
+    return f"{place}: {message}" if place else message
 
 
 def render(lock: Lock) -> str:

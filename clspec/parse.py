@@ -34,6 +34,9 @@ class _Missing:
     def __contains__(self, item: object) -> NoReturn:
         raise Absent
 
+    def __bool__(self) -> NoReturn:
+        raise Absent
+
 
 def parse(document: Document) -> tuple[Spec, tuple[Diagnostic, ...]]:
     """The spec; sections that are not in the document raise `Absent` when they are looked into."""

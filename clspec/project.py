@@ -60,7 +60,12 @@ def _named(path: Path) -> str | None:
     except (OSError, ValueError) as error:
         message = f"{path} cannot be read: {error}"
         raise UsageError(message) from error
-    named = table.get("tool", {}).get("clspec", {}).get("spec")
+    for key in ("tool", "clspec"):
+        table = table.get(key, {})
+        if not isinstance(table, dict):
+            message = f"{path}: `{key}` is a table, not {table!r}"
+            raise UsageError(message)
+    named = table.get("spec")
     if named is not None and not isinstance(named, str):
         message = f"{path}: [tool.clspec] spec is a text, not {named!r}"
         raise UsageError(message)

@@ -104,7 +104,7 @@ def _images(plan: Plan) -> Iterator[Diagnostic]:
             continue
         yield from _expanded(plan, "the image", image, step)
         if not _DIGEST.fullmatch(image):
-            hint = "write `name@sha256:...` with all 64 digits, or lock the image"
+            hint = "write `name@sha256:...` with all 64 digits, or record them: `clspec lock SPEC --image sha256:...`"
             yield _at(plan, step, "CLS502", f"the image `{image}` has no digest", hint)
 
 

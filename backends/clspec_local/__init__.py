@@ -38,11 +38,12 @@ class LocalBackend:
             "start a run by itself: every trigger is a warning",
             "hand out GPUs, shared memory, ephemeral storage, node selectors, tolerations: each is a warning",
             "images: steps run in this Python environment",
+            "spread one step over several machines",
         ),
     )
 
     def check(self, plan: Plan, options: Options) -> Sequence[Diagnostic]:
-        """Warnings for what a single machine does not do."""
+        """What a single machine does not do."""
         del options
         return check(plan)
 

@@ -1,4 +1,4 @@
-"""What one machine does not do with a plan; the meaning survives, so each is a warning."""
+"""What one machine does not do with a plan: a warning where the meaning survives, else an error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check(plan: Plan) -> tuple[Diagnostic, ...]:
-    """A warning for each hint and each trigger that has no effect here."""
+    """A problem for each hint and each trigger that has no effect here."""
     return in_order(_found(plan))
 
 
@@ -29,6 +29,15 @@ def _found(plan: Plan) -> Iterator[Diagnostic]:
                     path=plan.spec,
                     span=step.origin,
                     hint="the step runs on this machine as it is",
+                    where=step.where,
+                )
+            if step.resources.nodes > 1:
+                yield problem(
+                    "CLS508",
+                    f"one step on {step.resources.nodes} machines: target `local` has this one",
+                    path=plan.spec,
+                    span=step.origin,
+                    hint="use `nodes: 1`",
                     where=step.where,
                 )
         for trigger in pipeline.triggers:

@@ -19,9 +19,13 @@ Made by `clspec compile --target local`. It needs an environment with clspec's `
 """
 
 import argparse
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -31,20 +35,26 @@ parser.add_argument("--store", default={store}, help="the store: a URI, or a pat
 parser.add_argument("--work", type=Path, default=Path("build/work"), help="where the steps leave their results")
 given = parser.parse_args()
 store = given.store if "://" in given.store else str((given.folder / given.store).resolve())
-
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, lambda number, _: sys.exit(128 + number))  # not without ending the step
+{secrets}
 
 def out(step, name):
     """Where a step leaves an output or a parameter."""
     return given.work / step / name
 
 
-def run(step, kind, config, inputs=(), outputs=(), parameters=(), when=None):
+def run(
+    step, kind, config, inputs=(), outputs=(), parameters=(), when=None, cpu=1.0, memory=None, timeout=None, retries=0
+):
     """Run the step program; end this program with its exit code if it does not end well."""
     if when and out(when[0], when[1]).read_text() != when[2]:
         print(f"{{step}}: skipped, {{when[1]}} of {{when[0]}} is not {{when[2]}}", flush=True)
         return
-    print(f"{{step}}: runs", flush=True)
-    command = [sys.executable, "-m", "clspec.step", kind, "--config", json.dumps(config)]
+    settings = out(step, ".config.json")  # a file, since an argument has a longest length
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps(config))
+    command = [sys.executable, "-m", "clspec.step", kind, "--config", f"@{{settings}}"]
     command += ["--store", store, "--code", str(given.code.resolve()), "--folder", str(given.folder.resolve())]
     for name, (producer, output) in dict(inputs).items():
         command += ["--in", f"{{name}}={{out(producer, output)}}"]
@@ -52,23 +62,72 @@ def run(step, kind, config, inputs=(), outputs=(), parameters=(), when=None):
         command += ["--out", f"{{name}}={{out(step, name)}}"]
     for name in parameters:
         command += ["--out-param", f"{{name}}={{out(step, name)}}"]
-    ended = subprocess.run(command).returncode
-    if ended:
-        sys.exit(ended if ended > 0 else 128 - ended)
+    for left in range(retries, -1, -1):
+        print(f"{{step}}: runs", flush=True)
+        ended, broken = attempt(command, cpu, memory, timeout)
+        if ended == 0 and not broken:
+            return
+        print(f"{{step}}: {{broken or f'ended with {{ended}}'}}", file=sys.stderr, flush=True)
+        infrastructure = ended < 0 or ended in (75, 137, 143)
+        if broken or not infrastructure or not left:
+            sys.exit(3 if broken else ended if ended > 0 else 128 - ended)
+
+
+def attempt(command, cpu, memory, timeout):
+    """Run a command once; give its exit code (negative for a signal) and the limit that it broke, if it did."""
+    threads = str(max(1, int(min(cpu, os.cpu_count() or 1))))
+    variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
+    started, broken = time.monotonic(), ""
+    process = subprocess.Popen(command, env={{**os.environ, **variables}}, start_new_session=True)
+    try:
+        while not broken:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(0.2), broken
+            if timeout is not None and time.monotonic() - started > timeout:
+                broken = f"it ran longer than its timeout of {{timeout}} s"
+            elif memory is not None and occupied(process.pid) > memory:
+                broken = f"it used more than its memory of {{memory}} bytes"
+    finally:  # whatever it started ends with it
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait(), broken
+
+
+def occupied(session):
+    """Bytes of memory that the processes of a session hold."""
+    total = 0
+    for file in Path("/proc").glob("[0-9]*/statm"):
+        with contextlib.suppress(OSError):
+            if os.getsid(int(file.parent.name)) == session:
+                total += int(file.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return total
 
 '''
 
 
+_MISSING = """\
+missing = [name for name in ({names},) if name not in os.environ]
+if missing:
+    parser.error("secrets are read from variables that are not set: " + ", ".join(missing))
+"""
+
+
 def program(plan: Plan, pipeline: Pipeline) -> str:
     """The program's text: each step as one call, in the order of the graph."""
-    head = _HEAD.format(title=plan.name, pipeline=pipeline.name, store=json.dumps(plan.store))
+    head = _HEAD.format(title=plan.name, pipeline=pipeline.name, store=_text(plan.store), secrets=_secrets(pipeline))
     return head + "\n".join(_call(step) for step in graph.order(pipeline))
+
+
+def _secrets(pipeline: Pipeline) -> str:
+    """A look for every secret before anything runs; nothing if there are none."""
+    names = sorted({secret.env for step in pipeline.steps for secret in step.secrets})
+    return _MISSING.format(names=", ".join(map(_text, names))) if names else ""
 
 
 def _call(step: Step) -> str:
     lines = [
         "",
-        f"# {step.where}" if step.where else "#",
+        f"# {step.where.encode('unicode_escape').decode()}" if step.where else "#",
         "run(",
         f"    {_text(step.id)},",
         f"    {_text(step.kind.value)},",
@@ -84,11 +143,19 @@ def _call(step: Step) -> str:
     if step.when:
         when = ", ".join(_text(part) for part in (step.when.step, step.when.parameter, step.when.equals))
         lines.append(f"    when=({when}),")
+    limits = {
+        "cpu": step.resources.cpu or None,
+        "memory": step.resources.memory or None,
+        "timeout": step.timeout,
+        "retries": step.retry.times or None,
+    }
+    lines += [f"    {name}={value!r}," for name, value in limits.items() if value is not None]
     return "\n".join([*lines, ")", ""])
 
 
 def _text(value: str) -> str:
-    return json.dumps(value)
+    """A Python literal in ASCII: JSON's, unless JSON would spell a character beyond U+FFFF as two."""
+    return json.dumps(value) if max(value, default="") <= "\uffff" else ascii(value)
 
 
 def _python(config: str) -> str:

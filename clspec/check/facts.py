@@ -50,9 +50,12 @@ class Facts:
             return False
 
     def intact(self, *keys: str) -> bool:
-        """Whether what is at a path of keys, or is not there, is just as the user wrote it: nothing was cut out."""
+        """Whether what is at a path of keys, or is not there, is just as the user wrote it: nothing was cut out.
+
+        A key that is absent beside something that was cut out may be what that was meant to be.
+        """
         ours, theirs = (_below(document.value, keys) for document in (self.document, self.written))
-        return ours is theirs
+        return ours is theirs and (ours is not _NOTHING or not keys or self.intact(*keys[:-1]))
 
     def problem(self, code: str, at: Pointer, message: str, hint: str = "", span: Span | None = None) -> Diagnostic:
         """A problem with the value at a pointer, or with a part of it."""
@@ -75,8 +78,8 @@ class Facts:
         return frozenset(found) if isinstance(found, dict) else frozenset()
 
     def unreadable(self, section: str) -> bool:
-        """Whether a section is no mapping, or is missing and must not be; both are said already."""
-        found = self.written.value.get(section, None if section in _REQUIRED else {})
+        """Whether a section is no mapping, misspelt or missing where it must not be, which is said already."""
+        found = self.written.value.get(section, {} if self.intact(section) and section not in _REQUIRED else None)
         return not isinstance(found, dict)
 
     def unknown(self, section: str, name: str, at: Pointer) -> Diagnostic | None:

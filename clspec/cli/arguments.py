@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 EXIT_CODES = (
     "exit codes: 0 fine, 1 a verdict said no or `check` found errors, 2 wrong use or an invalid spec, 3 a step failed"
 )
+
+
+class _Command(argparse.ArgumentParser):
+    """A parser that takes whole words only: a script that says `--targ` must not change its meaning one day."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(allow_abbrev=False, **given)
 
 
 def _positive(text: str) -> int:
@@ -26,12 +34,10 @@ def _digest(text: str) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """All commands with their arguments."""
-    made = argparse.ArgumentParser(
-        prog="clspec", description="Continuous learning as a spec.", epilog=EXIT_CODES, allow_abbrev=False
-    )
+    made = _Command(prog="clspec", description="Continuous learning as a spec.", epilog=EXIT_CODES)
     made.add_argument("--version", "-V", action="store_true", help="show the version and leave")
     made.add_argument("--color", choices=["auto", "always", "never"], default="auto", help="colours in what is shown")
-    verbs = made.add_subparsers(dest="verb", metavar="COMMAND")
+    verbs = made.add_subparsers(dest="verb", metavar="COMMAND", parser_class=_Command)
 
     check = verbs.add_parser("check", help="read and judge specs; no user code runs", epilog=EXIT_CODES)
     check.add_argument("specs", nargs="*", metavar="SPEC")
@@ -57,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     lock.add_argument("--image", type=_digest, metavar="sha256:...", help="what the tag in `code.image` means")
 
     data = verbs.add_parser("data", help="datasets in the store")
-    data_verbs = data.add_subparsers(dest="data_verb", metavar="COMMAND", required=True)
+    data_verbs = data.add_subparsers(dest="data_verb", metavar="COMMAND", required=True, parser_class=_Command)
     add = data_verbs.add_parser("add", help="append rows to a dataset, as a new version", epilog=EXIT_CODES)
     add.add_argument("dataset", metavar="DATASET")
     add.add_argument("origin", metavar="SOURCE|FILE", help="a source of the spec, or a Parquet, CSV or JSONL file")

@@ -71,7 +71,7 @@ class Storage:
 
 
 def storage_at(uri: str) -> Storage:
-    """The storage at a URI or an absolute path; a local folder is made when something is first written to it.
+    """The storage at a URI or an absolute path; a local folder is made where there is none.
 
     Raises:
         UsageError: no storage can lie there.
@@ -84,7 +84,7 @@ def storage_at(uri: str) -> Storage:
         except (BaseError, OSError) as error:
             message = f"no store can lie at {path}: {getattr(error, 'strerror', None) or error}"
             raise UsageError(message) from error
-    if not uri.startswith(("s3://", "memory://")):
+    if not uri.startswith("s3://"):
         message = f"a store is a path or an s3:// URI, not `{uri}`"
         raise UsageError(message)
     try:

@@ -172,7 +172,8 @@ def cast(column: pa.ChunkedArray, name: str, kind: str, origin: str) -> pa.Chunk
             try:
                 value.cast(_TYPES[kind])
             except pa.ArrowException:
-                shown = str(value.chunk(0)[0]) if pa.types.is_timestamp(column.type) else repr(value[0].as_py())
+                moment = pa.types.is_timestamp(column.type)  # with nanoseconds it is no moment of Python's
+                shown = value.cast(pa.string())[0].as_py() if moment else repr(value[0].as_py())
                 message = f"row {number + 1} of {origin}: `{name}` is {shown:.60}, which is no {kind}"
                 raise DataError(message) from error
         raise

@@ -18,23 +18,31 @@ from clspec import graph
 from clspec.codes import CODES
 from clspec.diagnostic import has_errors
 from clspec.testing import elsewhere, goldens, places
-from clspec.testing.features import FEATURES
+from clspec.testing.features import FEATURES, heard
 from clspec.testing.hostile import TEXTS
-from clspec.testing.plans import PLANS, REQUIRES
-from clspec.testing.recovered import ReadPipeline, differences
+from clspec.testing.plans import PLANS
+from clspec.testing.recovered import ReadPipeline, differences, lost_labels, lost_triggers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from clspec.backend import Backend, Bundle
-    from clspec.diagnostic import Diagnostic
+    from clspec.diagnostic import Diagnostic, Span
     from clspec.plan import Plan
-    from clspec.testing.features import Feature
 
 _OPTION_TYPES = {"str", "int", "float", "bool"}
 _UNSEEN = re.compile(
     r"[^\n\t\x20-\x7e\xa0-\U0010ffff]|[\u0085\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
+_REQUIRES: dict[str, frozenset[str]] = {
+    "diamond": frozenset({"branches"}),
+    "seeds": frozenset({"branches"}),
+    "condition": frozenset({"conditions"}),
+    "gpu": frozenset({"gpus"}),
+    "secrets": frozenset({"secrets"}),
+    "regression": frozenset({"branches", "conditions", "gpus"}),
+}
+"""What a target must support to take a plan; it takes the others whatever it supports."""
 _SHORTEST = 5
 """A host or user of fewer letters could stand in any file by chance."""
 
@@ -109,7 +117,7 @@ class BackendContract:
     @pytest.mark.parametrize("name", [name for name in PLANS if name != "hostile"])
     def test_takes_what_it_supports_and_refuses_the_rest(self, backend: Backend, options: Any, name: str) -> None:
         """A plan is refused, with an error, exactly where it needs what the class says is not supported."""
-        lacking = {word for word in REQUIRES.get(name, ()) if not getattr(self, f"supports_{word}")}
+        lacking = {word for word in _REQUIRES.get(name, ()) if not getattr(self, f"supports_{word}")}
         errors = [found.message for found in backend.check(PLANS[name](), options) if found.is_error]
         if lacking:
             assert errors, f"the target does not support {sorted(lacking)}, and `check` does not say so"
@@ -186,7 +194,7 @@ class BackendContract:
         """Every trigger can be read back, or a diagnostic names its place."""
         plan = PLANS["triggers"]()
         read = self.read_back(_bundle(backend, options, "triggers"))["regression"]
-        assert _lost_triggers(plan, read, backend.check(plan, options)) == []
+        assert lost_triggers(plan, read, backend.check(plan, options)) == []
 
     @pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text[:16]))
     @pytest.mark.parametrize("place", places.PLACES)
@@ -199,17 +207,17 @@ class BackendContract:
             return
         read = self.read_back(backend.emit(plan, options))
         assert differences(plan, read) == []
-        assert _lost_triggers(plan, read["regression"], found) == []
-        assert _lost_labels(plan, read["regression"], found) == []
+        assert lost_triggers(plan, read["regression"], found) == []
+        assert lost_labels(plan, read["regression"], found) == []
 
     @pytest.mark.parametrize("name", FEATURES)
     def test_nothing_is_dropped_in_silence(self, backend: Backend, options: Any, name: str) -> None:
         """What a plan says, GPU hints included, changes the files or adds a diagnostic, unless declared otherwise."""
-        heard = _heard(backend, options, FEATURES[name])
+        found = heard(backend, options, FEATURES[name])
         if name in self.indifferent_to:
-            assert not heard, f"`{name}` is expressed or reported: take it out of `indifferent_to`"
+            assert not found, f"`{name}` is expressed or reported: take it out of `indifferent_to`"
         else:
-            assert heard, f"`{name}` changes neither the files nor what `check` finds"
+            assert found, f"`{name}` changes neither the files nor what `check` finds"
 
     def test_only_known_features_are_declared(self) -> None:
         """A slip in `indifferent_to` would declare nothing."""
@@ -261,7 +269,7 @@ def _unsafe(path: str) -> list[str]:
 
 def _agree(plan: Plan, found: Iterable[Diagnostic]) -> None:
     """Each diagnostic says what, how bad and where, in terms of this plan."""
-    spans = {None}
+    spans: set[Span | None] = {None}
     for pipeline in plan.pipelines:
         spans |= {pipeline.origin, *(step.origin for step in pipeline.steps), *(t.origin for t in pipeline.triggers)}
     for diagnostic in found:
@@ -270,41 +278,3 @@ def _agree(plan: Plan, found: Iterable[Diagnostic]) -> None:
         assert diagnostic.message.strip()
         assert diagnostic.path == plan.spec
         assert diagnostic.span in spans, "the span is of no step, trigger or pipeline of the plan"
-
-
-def _lost_triggers(plan: Plan, read: ReadPipeline, found: Iterable[Diagnostic]) -> list[str]:
-    places = {diagnostic.span for diagnostic in found} - {None}
-    plain = [(trigger, dataclasses.replace(trigger, origin=None, where="")) for trigger in plan.pipelines[0].triggers]
-    lost = [f"{bare}" for trigger, bare in plain if bare not in read.triggers and trigger.origin not in places]
-    invented = read.triggers - {bare for _, bare in plain}
-    return lost + [f"invented: {bare}" for bare in sorted(invented, key=repr)]
-
-
-def _lost_labels(plan: Plan, read: ReadPipeline, found: Iterable[Diagnostic]) -> list[str]:
-    """Node selectors that are neither there nor reported at their step."""
-    places = {diagnostic.span for diagnostic in found} - {None}
-    return [
-        f"step {step.id}: {key!a}={value!a}"
-        for step in plan.pipelines[0].steps
-        for key, value in step.resources.node_selector
-        if read.steps[step.id].node_selector.get(key) != value and step.origin not in places
-    ]
-
-
-def _heard(backend: Backend, options: Any, feature: Feature) -> bool:
-    """Whether the feature makes a difference, or all that it is a part of was reported as not expressed."""
-    without, before, after = (
-        _result(backend, options, make()) for make in (feature.without, feature.before, feature.after)
-    )
-    if _differ(before, after):
-        return True
-    return before[0] == without[0] and bool(before[1] - without[1])
-
-
-def _differ(one: tuple[Any, set[Diagnostic]], other: tuple[Any, set[Diagnostic]]) -> bool:
-    return bool(one[0] != other[0] or other[1] - one[1])
-
-
-def _result(backend: Backend, options: Any, plan: Plan) -> tuple[Bundle | None, set[Diagnostic]]:
-    found = set(backend.check(plan, options))
-    return None if has_errors(found) else backend.emit(plan, options), found

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from clspec.diagnostic import has_errors
 from clspec.plan import Event, Gpu, Plan, Resources, Retry, Secret, Toleration, Trigger
 from clspec.testing.plans import GIB, IMAGE, chain, plan_of, with_step
+
+if TYPE_CHECKING:
+    from clspec.backend import Backend, Bundle
+    from clspec.diagnostic import Diagnostic
 
 _Made = Callable[[], Plan]
 
@@ -78,3 +83,22 @@ FEATURES: dict[str, Feature] = {
     "data_change": _of_start(None, Trigger(event=Event.DATA_CHANGE, source="fleet")),
     "labels": _of_start(None, Trigger(event=Event.LABELS)),
 }
+
+
+def heard(backend: Backend, options: Any, feature: Feature) -> bool:
+    """Whether the feature makes a difference, or all that it is a part of was reported as not expressed."""
+    without, before, after = (
+        _result(backend, options, make()) for make in (feature.without, feature.before, feature.after)
+    )
+    if _differ(before, after):
+        return True
+    return before[0] == without[0] and bool(before[1] - without[1])
+
+
+def _differ(one: tuple[Any, set[Diagnostic]], other: tuple[Any, set[Diagnostic]]) -> bool:
+    return bool(one[0] != other[0] or other[1] - one[1])
+
+
+def _result(backend: Backend, options: Any, plan: Plan) -> tuple[Bundle | None, set[Diagnostic]]:
+    found = set(backend.check(plan, options))
+    return None if has_errors(found) else backend.emit(plan, options), found

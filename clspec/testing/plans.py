@@ -291,13 +291,3 @@ PLANS: dict[str, Callable[[], Plan]] = {
     "pipelines": pipelines,
     "regression": regression,
 }
-
-REQUIRES: dict[str, frozenset[str]] = {
-    "diamond": frozenset({"branches"}),
-    "seeds": frozenset({"branches"}),
-    "condition": frozenset({"conditions"}),
-    "gpu": frozenset({"gpus"}),
-    "secrets": frozenset({"secrets"}),
-    "regression": frozenset({"branches", "conditions", "gpus"}),
-}
-"""What a target must support to take a plan; it takes the others whatever it supports."""

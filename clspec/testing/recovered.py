@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from clspec.diagnostic import Diagnostic
     from clspec.plan import Condition, Input, Pipeline, Plan, Step, Trigger
 
 
@@ -96,3 +97,30 @@ def _before(name: str, steps: Mapping[str, ReadStep]) -> set[str]:
 def _names(what: str, given: set[str], found: set[str]) -> list[str]:
     lines = [f"{what} lost: {sorted(given - found)}"] if given - found else []
     return lines + ([f"{what} added: {sorted(found - given)}"] if found - given else [])
+
+
+def lost_triggers(plan: Plan, read: ReadPipeline, found: Iterable[Diagnostic]) -> list[str]:
+    """Triggers that are neither there nor reported at their place, and those that are there and were never asked for.
+
+    A target that reports a time zone as not kept may start the run at that time in another.
+    """
+    places = {diagnostic.span for diagnostic in found} - {None}
+    asked = [(trigger.origin, _bare(trigger)) for trigger in plan.pipelines[0].triggers]
+    lost = [f"lost: {bare}" for origin, bare in asked if bare not in read.triggers and origin not in places]
+    known = {replace(bare, time_zone="") for _, bare in asked}
+    return lost + [f"invented: {bare}" for bare in read.triggers if replace(bare, time_zone="") not in known]
+
+
+def _bare(trigger: Trigger) -> Trigger:
+    return replace(trigger, origin=None, where="")
+
+
+def lost_labels(plan: Plan, read: ReadPipeline, found: Iterable[Diagnostic]) -> list[str]:
+    """Node selectors that are neither there nor reported at their step."""
+    places = {diagnostic.span for diagnostic in found} - {None}
+    return [
+        f"step {step.id}: {key!a}={value!a}"
+        for step in plan.pipelines[0].steps
+        for key, value in step.resources.node_selector
+        if read.steps[step.id].node_selector.get(key) != value and step.origin not in places
+    ]

@@ -1,6 +1,7 @@
 """A pipeline as a graph: one order, honest edges, and pictures of it."""
 
 import dataclasses
+import itertools
 import json
 import random
 import re
@@ -52,9 +53,7 @@ def learning():
         ),
         outputs=writes("model", ArtifactType.MODEL),
     )
-    gate = step(
-        "gate", "pin", kind=Kind.GATE, outputs=writes("verdict", ArtifactType.VERDICT), parameters=("outcome",)
-    )
+    gate = step("gate", "pin", kind=Kind.GATE, outputs=writes("verdict", ArtifactType.VERDICT), parameters=("outcome",))
     register = step(
         "register",
         "gate",
@@ -122,7 +121,7 @@ def test_a_need_given_twice_is_one_need():
 def test_thousands_of_steps_in_a_row_are_no_problem():
     labels = [f"s{number:05}" for number in range(5000)]
     random.Random(4).shuffle(labels)
-    chain = [step(labels[0]), *(step(b, a) for a, b in zip(labels, labels[1:], strict=False))]
+    chain = [step(labels[0]), *(step(b, a) for a, b in itertools.pairwise(labels))]
     assert names(graph.order(pipeline(*reversed(chain)))) == labels
     assert len(graph.ancestors(pipeline(*chain), labels[-1])) == 4999
 

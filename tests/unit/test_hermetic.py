@@ -16,7 +16,7 @@ SPECS = ROOT / "specs"
 TINY = ROOT / "tests" / "data" / "tiny"
 TARGETS = ("kfp", "argo", "local")
 
-WATCHED = '''
+WATCHED = """
 import json, os, sys
 allowed_to_read, allowed_to_write, commands = json.loads(sys.argv[1])
 FORBIDDEN = {
@@ -40,7 +40,7 @@ sys.addaudithook(watch)
 from clspec.cli.commands import run
 codes = [run(command) for command in commands]
 print("\\n" + json.dumps({"codes": codes, "opened": COUNT["opened"]}))
-'''
+"""
 
 
 def places(project):
@@ -82,7 +82,10 @@ def commands(project):
 def network_of_nobody():
     """The words that start a command where there is no network, not even an address of its own."""
     for words in (["unshare", "--net"], ["unshare", "--user", "--map-root-user", "--net"]):
-        if shutil.which("unshare") and subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0:
+        if (
+            shutil.which("unshare")
+            and subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0
+        ):
             return words
     return None
 
@@ -156,7 +159,8 @@ PLACES = ("beside the spec", "elsewhere")
 HOMES = ("one", "two")
 
 
-def compiled(project, tmp_path, seed, zone, locale, place, home):
+def compiled(project, tmp_path, surroundings):
+    seed, zone, locale, place, home = surroundings
     folder = tmp_path / home
     folder.mkdir(exist_ok=True)
     environment = {
@@ -191,7 +195,7 @@ def test_the_bytes_are_the_same_over_seeds_zones_locales_folders_and_homes(proje
     combinations = list(itertools.product(HASH_SEEDS, ZONES, LOCALES, PLACES, HOMES))
     assert len(combinations) == 32
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda chosen: compiled(project, tmp_path, *chosen), combinations))
+        found = list(pool.map(lambda chosen: compiled(project, tmp_path, chosen), combinations))
     assert len(json.loads(found[0])) == 5
     assert set(found) == {found[0]}
 

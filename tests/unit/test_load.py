@@ -349,7 +349,7 @@ def test_one_visible_line_is_never_several_keys(load, text):
         "a: x\r\nb: y\r\n",
         "a: x\t# y\n",
         "a: café ☕ 犬 😀\n",
-        "a: می\u200cخواهم\n",
+        "a: \u0645\u06cc\u200c\u062e\n",
         "a: 👩\u200d🚀❤\ufe0f\n",
         "a: \u00a0x\u3000\n",
         "\ufeffa: 1\n",

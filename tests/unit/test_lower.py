@@ -236,9 +236,7 @@ def test_scenarios_are_measured_without_their_thresholds_and_judged_with_them(ti
     assert first["guard"]["select"] == "light = 'green' and gap >= 20"
     assert second["guard"] is None
     red, anything = config(steps["gate"])["scenarios"]
-    assert red["checks"] == [
-        {"metric": "recall", "class": "brake", "kind": "min", "threshold": 0.95, "gate": "bound"}
-    ]
+    assert red["checks"] == [{"metric": "recall", "class": "brake", "kind": "min", "threshold": 0.95, "gate": "bound"}]
     assert (red["guard"][0]["kind"], red["guard"][0]["threshold"]) == ("max", 0.05)
     assert (red["must_pass"], red["min_samples"], red["confidence"]) == (True, 55, 0.9)
     assert (anything["must_pass"], anything["min_samples"], anything["confidence"]) == (False, 77, 0.99)
@@ -315,7 +313,10 @@ def test_every_step_knows_its_line():
         **{f"train-seed-{seed}": "training" for seed in (1, 2, 3)},
         **{f"predict-seed-{seed}": "inference" for seed in (1, 2, 3)},
         **{f"evaluate-seed-{seed}": "golden" for seed in (1, 2, 3)},
-        **{"gate": "golden", "register": "golden", "report": "metadata", "conclude": "golden"},
+        "gate": "golden",
+        "register": "golden",
+        "report": "metadata",
+        "conclude": "golden",
     }
     assert {step.id: step.where for step in lowered(ROBOTAXI).steps}["snapshot-training"] == "datasets.canonical"
 

@@ -168,6 +168,17 @@ def test_refused(text):
         assert 0 <= problem.start <= problem.end <= len(text)
 
 
+HIDDEN = "\x00\x08\x0b\x1f\x7f\x80\x9f\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069\ud800\udfff"
+
+
+@pytest.mark.parametrize("character", HIDDEN, ids=ascii)
+def test_a_hidden_character_is_refused_even_in_a_string(character):
+    for text in (f"s = 'a{character}'", f'"{character}" = 1', f"s {character}= 'a'"):
+        _, (problem,) = understand(text, COLUMNS)
+        assert (problem.code, text[problem.start : problem.end]) == ("CLS320", character)
+        assert f"U+{ord(character):04X}" in problem.message
+
+
 BOMBS = {
     "open": "(" * 4000,
     "parentheses": "(" * 2000 + "b" + ")" * 2000,

@@ -101,7 +101,6 @@ def test_columns_that_were_not_asked_for_are_left_out(read, tmp_path):
 
 
 def test_only_an_empty_field_of_a_csv_is_null(read, tmp_path):
-    (tmp_path / "rows.csv").write_text('s\nNA\nnull\nNaN\n""\n"a,\nb"\n,\n'.replace(",\n", ",\n", 1))
     (tmp_path / "rows.csv").write_text('s,n\nNA,1\nnull,2\n"",3\n,4\n"a\nb",5\n')
     found = read("csv", "rows.csv", {"s": "string", "n": "integer"})
     assert [row["s"] for row in found] == ["NA", "null", "", None, "a\nb"]
@@ -180,7 +179,7 @@ def test_a_wrong_value_in_a_jsonl_is_named_with_its_row(read, tmp_path, text, ki
         (
             pa.array([0, 1], pa.timestamp("ns", tz="UTC")),
             "timestamp",
-            "row 2 of FILE: `c` is 1970-01-01 00:00:00.000000001+00:00, which is no timestamp",
+            "row 2 of FILE: `c` is 1970-01-01 00:00:00.000000001Z, which is no timestamp",
         ),
     ],
 )
@@ -212,7 +211,7 @@ def test_a_column_that_is_there_twice(read, tmp_path):
     [
         ("csv", b"", "cannot be read as csv"),
         ("csv", b"n,m\n1,2\n1,2,3\n", "Row #3: Expected 2 columns, got 3"),
-        ("csv", b"\x00\x01\x02", "has no column `n`"),
+        ("csv", b"\x00\x01\x02\n1\n", "has no column `n`"),
         ("parquet", b"", "cannot be read as parquet"),
         ("parquet", b"PAR1 nothing PAR1", "cannot be read as parquet"),
         ("jsonl", b'{"n": 1}\nnonsense\n', "line 2 of"),
@@ -244,7 +243,7 @@ def test_files_that_are_not_there(read, tmp_path):
 
 def test_a_path_beside_the_spec_on_a_machine_without_the_spec():
     source = {"name": "s", "type": "csv", "uri": "rows.csv", "columns": {"n": "integer"}}
-    with pytest.raises(DataError, match="source `s`: rows.csv is a path beside the spec"):
+    with pytest.raises(DataError, match=r"source `s`: rows\.csv is a path beside the spec"):
         sources.read(source, Place(code=None, folder=None))
 
 

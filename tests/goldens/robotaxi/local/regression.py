@@ -6,9 +6,13 @@ Made by `clspec compile --target local`. It needs an environment with clspec's `
 """
 
 import argparse
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -18,6 +22,8 @@ parser.add_argument("--store", default="../.clspec/store", help="the store: a UR
 parser.add_argument("--work", type=Path, default=Path("build/work"), help="where the steps leave their results")
 given = parser.parse_args()
 store = given.store if "://" in given.store else str((given.folder / given.store).resolve())
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, lambda number, _: sys.exit(128 + number))  # not without ending the step
 
 
 def out(step, name):
@@ -25,13 +31,17 @@ def out(step, name):
     return given.work / step / name
 
 
-def run(step, kind, config, inputs=(), outputs=(), parameters=(), when=None):
+def run(
+    step, kind, config, inputs=(), outputs=(), parameters=(), when=None, cpu=1.0, memory=None, timeout=None, retries=0
+):
     """Run the step program; end this program with its exit code if it does not end well."""
     if when and out(when[0], when[1]).read_text() != when[2]:
         print(f"{step}: skipped, {when[1]} of {when[0]} is not {when[2]}", flush=True)
         return
-    print(f"{step}: runs", flush=True)
-    command = [sys.executable, "-m", "clspec.step", kind, "--config", json.dumps(config)]
+    settings = out(step, ".config.json")  # a file, since an argument has a longest length
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps(config))
+    command = [sys.executable, "-m", "clspec.step", kind, "--config", f"@{settings}"]
     command += ["--store", store, "--code", str(given.code.resolve()), "--folder", str(given.folder.resolve())]
     for name, (producer, output) in dict(inputs).items():
         command += ["--in", f"{name}={out(producer, output)}"]
@@ -39,9 +49,45 @@ def run(step, kind, config, inputs=(), outputs=(), parameters=(), when=None):
         command += ["--out", f"{name}={out(step, name)}"]
     for name in parameters:
         command += ["--out-param", f"{name}={out(step, name)}"]
-    ended = subprocess.run(command).returncode
-    if ended:
-        sys.exit(ended if ended > 0 else 128 - ended)
+    for left in range(retries, -1, -1):
+        print(f"{step}: runs", flush=True)
+        ended, broken = attempt(command, cpu, memory, timeout)
+        if ended == 0 and not broken:
+            return
+        print(f"{step}: {broken or f'ended with {ended}'}", file=sys.stderr, flush=True)
+        infrastructure = ended < 0 or ended in (75, 137, 143)
+        if broken or not infrastructure or not left:
+            sys.exit(3 if broken else ended if ended > 0 else 128 - ended)
+
+
+def attempt(command, cpu, memory, timeout):
+    """Run a command once; give its exit code (negative for a signal) and the limit that it broke, if it did."""
+    threads = str(max(1, int(min(cpu, os.cpu_count() or 1))))
+    variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
+    started, broken = time.monotonic(), ""
+    process = subprocess.Popen(command, env={**os.environ, **variables}, start_new_session=True)
+    try:
+        while not broken:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(0.2), broken
+            if timeout is not None and time.monotonic() - started > timeout:
+                broken = f"it ran longer than its timeout of {timeout} s"
+            elif memory is not None and occupied(process.pid) > memory:
+                broken = f"it used more than its memory of {memory} bytes"
+    finally:  # whatever it started ends with it
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait(), broken
+
+
+def occupied(session):
+    """Bytes of memory that the processes of a session hold."""
+    total = 0
+    for file in Path("/proc").glob("[0-9]*/statm"):
+        with contextlib.suppress(OSError):
+            if os.getsid(int(file.parent.name)) == session:
+                total += int(file.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return total
 
 
 # datasets
@@ -207,6 +253,10 @@ run(
     },
     inputs={"data": ("snapshot-training", "data"), "validation": ("snapshot-training", "validation"), "golden": ("snapshot-golden", "data")},
     outputs=["model", "metrics"],
+    cpu=2.0,
+    memory=4294967296,
+    timeout=900,
+    retries=2,
 )
 
 
@@ -234,6 +284,9 @@ run(
     },
     inputs={"model": ("train-seed-1", "model"), "data": ("snapshot-golden", "data")},
     outputs=["predictions"],
+    cpu=2.0,
+    memory=2147483648,
+    timeout=600,
 )
 
 
@@ -364,6 +417,10 @@ run(
     },
     inputs={"data": ("snapshot-training", "data"), "validation": ("snapshot-training", "validation"), "golden": ("snapshot-golden", "data")},
     outputs=["model", "metrics"],
+    cpu=2.0,
+    memory=4294967296,
+    timeout=900,
+    retries=2,
 )
 
 
@@ -391,6 +448,9 @@ run(
     },
     inputs={"model": ("train-seed-2", "model"), "data": ("snapshot-golden", "data")},
     outputs=["predictions"],
+    cpu=2.0,
+    memory=2147483648,
+    timeout=600,
 )
 
 
@@ -521,6 +581,10 @@ run(
     },
     inputs={"data": ("snapshot-training", "data"), "validation": ("snapshot-training", "validation"), "golden": ("snapshot-golden", "data")},
     outputs=["model", "metrics"],
+    cpu=2.0,
+    memory=4294967296,
+    timeout=900,
+    retries=2,
 )
 
 
@@ -548,6 +612,9 @@ run(
     },
     inputs={"model": ("train-seed-3", "model"), "data": ("snapshot-golden", "data")},
     outputs=["predictions"],
+    cpu=2.0,
+    memory=2147483648,
+    timeout=600,
 )
 
 

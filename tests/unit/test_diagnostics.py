@@ -1,0 +1,111 @@
+"""Every code has a spec that shows it: `tests/diagnostics/<CODE>.yaml`, and what is said of it in `<CODE>.out`.
+
+A case is `valid.yaml` with one thing wrong, checked with its own lock or else `valid.lock`. A comment in its first line
+may say how it is made: `# target: NAME` compiles it, `# with PATH: TEXT` puts a file beside it, `# no lock` leaves the
+lock out, `# escaped` reads escapes such as `\\xff` as bytes, `# padded: N` fills it up to N bytes.
+`CLSPEC_WRITE_DIAGNOSTICS=1` writes the `.out` files anew.
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from clspec import api
+from clspec.codes import CODES
+from clspec.compile import InvalidSpec
+from clspec.report.diagnostics import as_text
+
+CASES = Path(__file__).parents[1] / "diagnostics"
+CODES_WITH_CASE = sorted(path.stem for path in CASES.glob("CLS*.yaml"))
+
+WITHOUT_CASE: dict[str, str] = {}
+"""Codes that no spec can show, each with the reason; there is none at present."""
+
+ALONGSIDE = {
+    "CLS117": {"CLS114"},  # `<<` itself is warned of
+    "CLS402": {"CLS801"},  # a comparison is refused as not built yet, too
+}
+"""Codes that cannot stand alone, with those that come with them."""
+
+
+def made(code: str, folder: Path) -> str:
+    """Puts a case with its surroundings into a folder; returns the target it is for, if any."""
+    source = CASES / f"{code}.yaml"
+    content = source.read_bytes()
+    word, _, value = content.split(b"\n", 1)[0].decode().removeprefix("# ").partition(": ")
+    lock = source.with_suffix(".lock")
+    shutil.copytree(CASES / "code", folder / "code")
+    if word == "escaped":
+        content = content.decode().encode("latin-1", "strict").decode("unicode_escape").encode("latin-1")
+    elif word == "padded":
+        content += b"#" * (int(value) - len(content))
+    elif word.startswith("with "):
+        (folder / word.removeprefix("with ")).write_text(value + "\n")
+    if word != "no lock":
+        shutil.copy(lock if lock.exists() else CASES / "valid.lock", folder / f"{code}.lock")
+    (folder / f"{code}.yaml").write_bytes(content)
+    return value if word == "target" else ""
+
+
+def judged(code: str, folder: Path, monkeypatch):
+    target = made(code, folder)
+    monkeypatch.chdir(folder)
+    path = f"{code}.yaml"
+    if not target:
+        return api.check(path).diagnostics
+    assert api.check(path).diagnostics == ()
+    try:
+        return api.compile(path, target).diagnostics
+    except InvalidSpec as error:
+        return error.diagnostics
+
+
+@pytest.mark.parametrize("code", CODES_WITH_CASE)
+def test_a_case_is_told_of_in_the_words_beside_it(code, tmp_path, monkeypatch):
+    found = judged(code, tmp_path, monkeypatch)
+    texts = {path.name: path.read_bytes().decode("utf-8", "replace") for path in tmp_path.glob("CLS*")}
+    out = CASES / f"{code}.out"
+    text = as_text(found, texts, colours=False)
+    if os.environ.get("CLSPEC_WRITE_DIAGNOSTICS"):
+        out.write_text(text, encoding="utf-8")
+    assert text == out.read_text(encoding="utf-8")
+    assert {d.code for d in found} == {code} | ALONGSIDE.get(code, set())
+
+
+def test_the_base_of_all_cases_has_no_problem(monkeypatch):
+    monkeypatch.chdir(CASES)
+    checked = api.check("valid.yaml")
+    assert checked.diagnostics == ()
+    assert [d for d in api.compile("valid.yaml", "local").diagnostics if d.is_error] == []
+
+
+def test_every_code_has_a_case_or_a_reason():
+    assert set(CODES_WITH_CASE) | WITHOUT_CASE.keys() == CODES.keys()
+    assert not set(CODES_WITH_CASE) & WITHOUT_CASE.keys()
+    assert {path.stem for path in CASES.glob("CLS*.out")} == set(CODES_WITH_CASE)
+
+
+def test_every_lock_belongs_to_a_case():
+    assert {path.stem for path in CASES.glob("CLS*.lock")} <= set(CODES_WITH_CASE)
+
+
+def test_the_sources_name_no_code_that_the_table_lacks():
+    root = Path(__file__).parents[2]
+    texts = [
+        path.read_text(encoding="utf-8") for room in ("clspec", "backends") for path in root.glob(f"{room}/**/*.py")
+    ]
+    named = {code for text in texts for code in re.findall(r"\bCLS[0-9]{3}\b", text)}
+    assert len(texts) > 50
+    assert named == CODES.keys()
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_code_explains_itself_in_whole_sentences(code):
+    entry = CODES[code]
+    assert re.fullmatch("CLS[1-9][0-9]{2}", code)
+    assert entry.title
+    assert not entry.title.endswith(".")
+    assert entry.text.endswith(".")

@@ -1,0 +1,827 @@
+"""The local engine: plans made by hand, whose steps are real runs of the step program on user code that misbehaves."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pickle
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from clspec import api
+from clspec.backend import Workplace
+from clspec.plan import Artifact, ArtifactType, Condition, Input, Isolation, Kind, Pipeline, Resources, Retry, Secret
+from clspec_local import artifacts
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine runs on Linux")
+
+SPEC = """\
+apiVersion: clspec.dev/v1alpha1
+kind: ContinuousLearning
+metadata: {name: engine}
+store: store
+code: {root: code}
+task: {type: classification, label: label, classes: [a, b], prediction: said}
+sources:
+  drives: {type: python, entrypoint: "work:drives", columns: &columns {id: string, label: string}}
+  golden_drives: {type: python, entrypoint: "work:golden_drives", columns: *columns}
+datasets:
+  drives: {columns: *columns, key: id, from: drives}
+  golden: {like: drives, from: golden_drives, pinned: true}
+training: {entrypoint: "work:train", dataset: drives, params: {act: learn, note: ""}}
+inference: {entrypoint: "work:predict"}
+golden:
+  dataset: golden
+  scenarios: [{id: any, select: "id is not null", checks: [{metric: accuracy, min: 0.5}]}]
+"""
+
+WORK = '''\
+import faulthandler, gc, json, os, signal, subprocess, sys, threading, time
+from pathlib import Path
+
+SAY = "fresh"
+
+
+def drives():
+    return ({"id": f"drive-{n}", "label": "ab"[n % 2]} for n in range(4))
+
+
+def golden_drives():
+    return ({"id": f"golden-{n}", "label": "ab"[n % 2]} for n in range(120))
+
+
+def predict(data, model_dir):
+    return iter(())
+
+
+def train(data, validation, model_dir, seed, act="learn", note=""):
+    if note:
+        with open(note, "a") as stream:
+            stream.write(f"{seed}\\n")
+    Path(model_dir, "model.txt").write_text(f"{SAY} {seed} {act}")
+    globals()[act](Path(model_dir), note)
+    return {"loss": 0.5}
+
+
+def learn(model, note):
+    pass
+
+
+def learn_slowly(model, note):
+    time.sleep(0.2)
+
+
+def fail(model, note):
+    deeper()
+
+
+def deeper():
+    raise ValueError("no such road")
+
+
+def sys_exit(model, note):
+    sys.exit(0)
+
+
+def exit_0(model, note):
+    os._exit(0)
+
+
+def exit_75(model, note):
+    os._exit(75)
+
+
+def sigkill(model, note):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sigsegv(model, note):
+    faulthandler._sigsegv()
+
+
+def sigkill_once(model, note):
+    if len(Path(note).read_text().split()) == 1:
+        sigkill(model, note)
+
+
+def family(model, note):
+    """A child, a child in a session of its own, and a daemon whose parent has ended."""
+    sleep = ["sleep", "600"]
+    pids = [os.getpid(), subprocess.Popen(sleep).pid, subprocess.Popen(sleep, start_new_session=True).pid]
+    shell = subprocess.run(["setsid", "sh", "-c", "sleep 600 >&- 2>&- & echo $!"], stdout=subprocess.PIPE)
+    pids.append(int(shell.stdout))
+    Path(note + ".part").write_text(json.dumps({"pids": pids, "scratch": os.environ["TMPDIR"]}))
+    os.rename(note + ".part", note + ".family")
+
+
+def family_at_work(model, note):
+    family(model, note)
+    time.sleep(600)
+
+
+def stubborn_family(model, note):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    family_at_work(model, note)
+
+
+def fill(model, note):
+    (model / "more.bin").write_bytes(bytes(2**24))
+
+
+def eat(model, note):
+    food = bytearray(300 * 2**20)
+    food[::4096] = b"x" * len(food[::4096])
+    time.sleep(600)
+
+
+def alone(model, note):
+    os.mkdir(note + ".alone")
+    time.sleep(0.5)
+    os.rmdir(note + ".alone")
+
+
+def meet(model, note):
+    deadline = time.monotonic() + 60
+    while len(set(Path(note).read_text().split())) < 2:
+        if time.monotonic() > deadline:
+            raise TimeoutError("nobody else came")
+        time.sleep(0.02)
+
+
+def pretend(model, note):
+    print('{"progress": 3}', '{"progress": {"done": "x"}}', '{"progress"', '{"progress": [[', sep="\\n", flush=True)
+    time.sleep(0.6)
+
+
+def look(model, note):
+    seen = {
+        "variables": sorted(os.environ),
+        "stdin": os.readlink("/proc/self/fd/0"),
+        "threads": threading.active_count(),
+        "forked": "clspec_local.engine" in sys.modules,
+        "leader": os.getpgid(0) == os.getppid(),
+        "signals": [signal.getsignal(n) in {signal.SIG_DFL, signal.default_int_handler} for n in (2, 15, 1, 17)],
+        "mask": len(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
+        "path": sys.path,
+    }
+    Path(note).write_text(json.dumps(seen))
+
+
+def collect(model, note):
+    gc.collect()
+'''
+
+DRIVER = """\
+import atexit, gc, json, os, pickle, sys, tempfile, threading, time, warnings
+from clspec.diagnostic import ClspecError
+from clspec_local import backend
+
+plan, place, jobs, before = pickle.loads(sys.stdin.buffer.read())
+sys.stdout.write("buffered before the run\\n")
+atexit.register(lambda: open(f"{place.folder}/exit-{os.getpid()}", "w").close())
+if before == "thread":
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+if before == "import":
+    sys.path.insert(0, str(place.code))
+    import work
+    work.SAY = "stale"
+if before == "garbage":
+    gc.disable()
+    warnings.simplefilter("ignore")
+    made = tempfile.TemporaryDirectory(dir=place.folder, prefix="garbage-")
+    made.itself = made
+    del made
+
+
+def tell(*words):
+    print(json.dumps(words), flush=True)
+
+
+try:
+    outcome = backend.run(plan, "regression", place, jobs=jobs, watch=lambda h: tell(h.step, h.state.name, h.note))
+except KeyboardInterrupt:
+    sys.exit(130)
+except ClspecError as error:
+    tell("error", type(error).__name__, str(error))
+    sys.exit(error.exit_code)
+tell("garbage", any(name.startswith("garbage-") for name in os.listdir(place.folder)), "")
+tell("outcome", outcome.failed, str(outcome.log))
+sys.exit(outcome.exit_code)
+"""
+
+
+class Ended:
+    """What a run has said, and how it ended."""
+
+    def __init__(self, code, out, err):
+        assert out.count("buffered before the run") == 1, "a fork has flushed what the engine had buffered"
+        self.code, self.err = code, err
+        self.told = [json.loads(line) for line in out.splitlines() if line.startswith("[")]
+        self.states = {step: state for step, state, _ in self.told if state not in {"STARTED", "PROGRESS", "RETRIED"}}
+        self.notes = {step: note for step, state, note in self.told if state not in {"PROGRESS", "RETRIED"}}
+
+    def log(self):
+        return Path(next(note for step, _, note in self.told if step == "outcome")).read_text()
+
+
+class Site:
+    """A project with a store, and a state folder that already holds the snapshots."""
+
+    def __init__(self, root, plan):
+        self.root = root
+        self.plan = plan
+        self.state = root / ".clspec"
+        self.note = str(root / "note")
+
+    def named(self, name):
+        return next(step for step in self.plan.pipelines[0].steps if step.id == name)
+
+    def snapshots(self):
+        return [
+            dataclasses.replace(self.named(n), inputs=(), needs=()) for n in ("snapshot-golden", "snapshot-training")
+        ]
+
+    def train(self, act="learn", seed=1, note="", **changes):
+        step = self.named("train-seed-1")
+        config = {**json.loads(step.config), "seed": seed, "params": {"act": act, "note": note}}
+        return dataclasses.replace(step, id=f"train-{seed}", config=json.dumps(config, sort_keys=True), **changes)
+
+    def start(self, *steps, jobs=2, before="", env=None, **given):
+        pipeline = Pipeline(name="regression", steps=(*self.snapshots(), *steps))
+        plan = dataclasses.replace(self.plan, pipelines=(pipeline,))
+        place = Workplace(code=self.root / "code", folder=self.root, store=str(self.root / "store"), state=self.state)
+        process = subprocess.Popen(
+            [sys.executable, "-c", DRIVER, str(self.root)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+            **given,
+        )
+        process.stdin.write(pickle.dumps((plan, place, jobs, before)))
+        process.stdin.close()
+        process.stdin = None
+        return process
+
+    def run(self, *steps, **given):
+        return self.end(self.start(*steps, **given))
+
+    def end(self, process):
+        out, err = process.communicate(timeout=120)
+        return Ended(process.returncode, out.decode(), err.decode())
+
+    def ask(self, query):
+        connection = sqlite3.connect(self.state / "history.sqlite")
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    def tries(self):
+        return len(Path(self.note).read_text().split())
+
+    def family(self):
+        """The processes that user code has begun, once it has."""
+        path = Path(self.note + ".family")
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def place(self, digest):
+        name = digest.removeprefix("sha256:")
+        return self.state / "artifacts" / name[:2] / name
+
+    def kept(self, kind="train"):
+        """The places of what is recorded as made by a kind of step, by name; the newest record only."""
+        (row,) = self.ask(f"SELECT digests FROM result WHERE kind = '{kind}'")
+        return {name: self.place(digest) for name, digest in json.loads(row[0]).items()}
+
+    def torn(self):
+        """What is recorded as done and is not there as it was recorded."""
+        found = [json.loads(row[0]) for row in self.ask("SELECT digests FROM result")]
+        digests = [digest for made in found for digest in made.values()]
+        return [d for d in digests if not self.place(d).exists() or artifacts.digest(self.place(d)) != d]
+
+    def processes(self):
+        """Of all processes, those that belong to this site."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    words, state = (entry / "cmdline").read_bytes(), (entry / "stat").read_text().rpartition(")")[2]
+                except OSError:
+                    continue
+                if str(self.root).encode() in words and state.split()[0] != "Z":
+                    found.append(int(entry.name))
+        return found
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    root = tmp_path_factory.mktemp("base")
+    (root / "code").mkdir()
+    (root / "code" / "work.py").write_text(WORK)
+    (root / "spec.yaml").write_text(SPEC)
+    lock = [sys.executable, "-m", "clspec", "lock", str(root / "spec.yaml")]  # not here: it would import `work`
+    subprocess.run(lock, check=True, capture_output=True)
+    site = Site(root, api.plan(str(root / "spec.yaml")))
+    assert site.run().code == 0
+    return site
+
+
+@pytest.fixture
+def site(base, tmp_path):
+    shutil.copytree(base.root, tmp_path / "site")
+    return Site(tmp_path / "site", base.plan)
+
+
+# -- what is used again ------------------------------------------------------------------------------------------------
+
+
+def test_what_is_up_to_date_is_not_done_again(site):
+    first = site.run(site.train(note=site.note))
+    assert first.code == 0, first.told
+    assert first.states["train-1"] == "DONE"
+    second = site.run(site.train(note=site.note))
+    assert second.code == 0
+    assert [second.states[name] for name in ("snapshot-golden", "snapshot-training", "train-1")] == ["REUSED"] * 3
+    assert site.tries() == 1
+
+
+def test_another_parameter_is_another_result(site):
+    site.run(site.train())
+    assert site.run(site.train(act="learn_slowly")).states["train-1"] == "DONE"
+    assert site.run(site.train()).states["train-1"] == "REUSED"
+
+
+def test_an_impure_step_is_done_every_time(site):
+    for _ in range(2):
+        assert site.run(site.train(pure=False, note=site.note)).states["train-1"] == "DONE"
+    assert site.tries() == 2
+    assert site.ask("SELECT count(*) FROM result WHERE kind = 'train'") == [(0,)]
+
+
+def remove(path):
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def edit(path):
+    file = path / "model.txt" if path.is_dir() else path
+    file.write_text(file.read_text() + "x")
+
+
+def truncate(path):
+    file = path / "model.txt" if path.is_dir() else path
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def add(path):
+    path.joinpath("more.txt").write_text("more") if path.is_dir() else edit(path)
+
+
+def swap(path):
+    remove(path)
+    path.mkdir() if path.suffix else path.write_text("")
+
+
+@pytest.mark.parametrize("damage", [remove, edit, truncate, add, swap])
+@pytest.mark.parametrize("output", ["model", "metrics"])
+def test_a_damaged_output_is_noticed_and_made_again(site, damage, output):
+    site.run(site.train())
+    damage(site.kept()[output])
+    again = site.run(site.train())
+    assert (again.code, again.states["train-1"]) == (0, "DONE")
+    assert site.torn() == []
+    assert site.run(site.train()).states["train-1"] == "REUSED"
+
+
+def test_a_missing_intermediate_is_made_again_and_what_follows_stays(site):
+    site.run(site.train())
+    query = "SELECT digests FROM result WHERE kind = 'snapshot' AND digests LIKE '%validation%'"
+    remove(site.place(json.loads(site.ask(query)[0][0])["data"]))
+    again = site.run(site.train())
+    assert again.states["snapshot-training"] == "DONE"
+    assert (again.states["snapshot-golden"], again.states["train-1"]) == ("REUSED", "REUSED")
+
+
+# -- failures ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_shows_the_users_frames_and_the_next_run_begins_there(site):
+    failed = site.run(site.train("fail"), site.train(seed=2))
+    assert failed.code == 3
+    assert (failed.states["train-1"], failed.states["snapshot-golden"]) == ("FAILED", "REUSED")
+    log = failed.log()
+    for number, line in enumerate(WORK.splitlines(), 1):
+        if line in {"    deeper()", '    raise ValueError("no such road")'}:
+            assert f'File "{site.root}/code/work.py", line {number}' in log
+    assert "ValueError: no such road" in log
+    assert "clspec/" not in log.replace(str(site.root), "")
+    assert site.ask("SELECT state, key FROM step WHERE id = 'train-1'") == [("failed", None)]
+    again = site.run(site.train("fail"), site.train(seed=2))
+    assert (again.code, again.states["train-1"]) == (3, "FAILED")
+
+
+def test_after_a_failure_nothing_is_begun_and_what_is_at_work_may_finish(site):
+    later = dataclasses.replace(site.train(seed=3), needs=("train-1",))
+    ended = site.run(site.train("fail"), site.train("learn_slowly", seed=2), later)
+    assert ended.states["train-3"] == "NOT_RUN"
+    assert site.ask("SELECT exit_code FROM run ORDER BY started DESC LIMIT 1") == [(3,)]
+
+
+@pytest.mark.parametrize("isolation", Isolation)
+@pytest.mark.parametrize("act", ["sys_exit", "exit_0"])
+def test_leaving_with_0_in_user_code_is_a_failure(site, act, isolation):
+    ended = site.run(site.train(act, isolation=isolation))
+    assert (ended.code, ended.states["train-1"]) == (3, "FAILED")
+    if act == "exit_0":
+        assert ended.notes["train-1"] == "it ended with exit code 0, but made no `model`, `metrics`"
+    assert site.ask("SELECT count(*) FROM result WHERE kind = 'train'") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("act", "times", "tries", "code"),
+    [
+        ("sigkill", 0, 1, 3),
+        ("sigkill", 1, 2, 3),
+        ("sigsegv", 1, 2, 3),
+        ("exit_75", 1, 2, 3),
+        ("sigkill_once", 1, 2, 0),
+        ("fail", 2, 1, 3),
+        ("sys_exit", 2, 1, 3),
+        ("exit_0", 2, 1, 3),
+    ],
+)
+def test_only_what_infrastructure_did_is_tried_again_and_only_so_often(site, act, times, tries, code):
+    ended = site.run(site.train(act, note=site.note, retry=Retry(times=times)))
+    assert (ended.code, site.tries()) == (code, tries)
+    assert sum(state == "RETRIED" for _, state, _ in ended.told) == tries - 1
+    if act == "sigkill":
+        assert "SIGKILL" in ended.notes["train-1"]
+
+
+@pytest.mark.parametrize("isolation", Isolation)
+def test_a_fatal_signal_leaves_the_line_where_it_struck(site, isolation):
+    ended = site.run(site.train("sigsegv", isolation=isolation))
+    assert "SIGSEGV" in ended.notes["train-1"]
+    assert f'"{site.root}/code/work.py", line' in ended.log()
+
+
+def test_others_go_on_while_a_step_waits_to_be_tried_again(site):
+    ended = site.run(site.train("sigkill_once", note=site.note, retry=Retry(times=1)), site.train(seed=2), jobs=1)
+    assert ended.code == 0
+    order = [(step, state) for step, state, _ in ended.told if state in {"RETRIED", "DONE"}]
+    assert order == [("train-1", "RETRIED"), ("train-2", "DONE"), ("train-1", "DONE")]
+
+
+@pytest.mark.parametrize("act", ["family_at_work", "stubborn_family"])
+def test_a_timeout_ends_the_whole_family_and_is_not_tried_again(site, act):
+    ended = site.run(site.train(act, note=site.note, timeout=3, retry=Retry(times=2)))
+    assert (ended.code, ended.states["train-1"]) == (3, "FAILED")
+    assert ended.notes["train-1"] == "it ran longer than its timeout of 3 s"
+    assert_all_gone(site)
+
+
+def test_too_much_memory_is_named_and_not_tried_again(site):
+    resources = Resources(memory=200 * 2**20)
+    ended = site.run(site.train("eat", note=site.note, resources=resources, retry=Retry(times=2)))
+    assert (ended.code, site.tries()) == (3, 1)
+    assert ended.notes["train-1"] == "it used more than its memory of 200 MiB"
+
+
+def test_memory_within_the_limit_is_not_held_against_a_step(site):
+    assert site.run(site.train("learn_slowly", resources=Resources(memory=400 * 2**20))).code == 0
+
+
+def assert_all_gone(site):
+    family = site.family()
+    assert len(family["pids"]) == 4
+    wait_until(lambda: not any(map(alive, family["pids"])))
+    wait_until(lambda: not Path(family["scratch"]).exists())
+
+
+# -- a run that is ended -----------------------------------------------------------------------------------------------
+
+
+def test_what_a_step_leaves_behind_ends_with_it(site):
+    assert site.run(site.train("family", note=site.note)).code == 0
+    assert_all_gone(site)
+
+
+@pytest.mark.parametrize("isolation", Isolation)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_leaves_nothing_behind_and_can_be_gone_on_with(site, number, isolation):
+    process = site.start(site.train("family_at_work", note=site.note, isolation=isolation), site.train(seed=2))
+    wait_until(site.family)
+    process.send_signal(number)
+    ended = site.end(process)
+    assert (ended.code, ended.err) == (130, "")
+    assert_all_gone(site)
+    assert not list(site.state.glob("runs/*/work"))
+    assert site.ask("SELECT exit_code FROM run ORDER BY started DESC LIMIT 1") == [(130,)]
+    assert site.ask("SELECT state, note FROM step WHERE id = 'train-1'") == [("failed", "interrupted")]
+    assert site.run(site.train(seed=2)).code == 0
+
+
+def test_signals_that_are_ignored_stay_ignored(site):
+    process = site.start(
+        site.train("meet", seed=2, note=site.note), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    )
+    wait_until(Path(site.note).exists)
+    process.send_signal(signal.SIGHUP)
+    with Path(site.note).open("a") as stream:
+        stream.write("somebody\n")
+    assert site.end(process).code == 0
+
+
+def test_an_engine_that_is_killed_takes_the_whole_family_along(site):
+    process = site.start(site.train("stubborn_family", note=site.note))
+    wait_until(site.family)
+    process.kill()
+    process.communicate()
+    assert_all_gone(site)
+    wait_until(lambda: not site.processes())
+    assert list(site.state.glob("runs/*/work"))
+    assert site.run(site.train(seed=2)).code == 0
+    assert not list(site.state.glob("runs/*/work"))
+    assert (137,) in site.ask("SELECT exit_code FROM run")
+
+
+def test_a_killed_supervisor_is_a_killed_step(site):
+    process = site.start(site.train("family_at_work", note=site.note))
+    wait_until(site.family)
+    worker, child, *_ = site.family()["pids"]
+    supervisor = int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(supervisor, signal.SIGKILL)
+    ended = site.end(process)
+    assert (ended.code, ended.states["train-1"]) == (3, "FAILED")
+    wait_until(lambda: not alive(worker) and not alive(child))  # what is in a session of its own is beyond reach here
+    for pid in site.family()["pids"][2:]:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_killed_at_any_moment_nothing_is_torn_nothing_lost_nothing_left(site):
+    """Fifteen kills; the moments are drawn once, so that every run of this test draws the same."""
+    draw = random.Random(15)
+    remove(site.state / "artifacts")
+    steps = [
+        site.train("learn_slowly", seed=seed, isolation=i)
+        for seed, i in zip(range(1, 5), [*Isolation] * 2, strict=True)
+    ]
+    for _ in range(15):
+        process = site.start(*steps)
+        time.sleep(draw.uniform(0.1, 2.5))
+        process.kill()
+        process.communicate()
+        wait_until(lambda: not site.processes())
+        assert [d for d in site.torn() if d not in gone_from_the_beginning(site)] == []
+    done = {key for (key,) in site.ask("SELECT key FROM result WHERE kind = 'train'")}
+    last = site.run(*steps)
+    assert last.code == 0
+    reused = site.ask("SELECT key FROM step WHERE state = 'up to date' AND run = (SELECT max(id) FROM run)")
+    assert done <= {key for (key,) in reused}
+    assert site.torn() == []
+    assert not list(site.state.glob("runs/*/work"))
+    assert site.ask("SELECT count(*) FROM run WHERE ended IS NULL") == [(0,)]
+
+
+def gone_from_the_beginning(site):
+    """The snapshots that the test itself has removed, until they are made again."""
+    rows = site.ask("SELECT digests FROM result WHERE kind = 'snapshot'")
+    digests = [digest for row in rows for digest in json.loads(row[0]).values()]
+    return {digest for digest in digests if not site.place(digest).exists()}
+
+
+# -- two at once -------------------------------------------------------------------------------------------------------
+
+
+def test_two_runs_share_a_state_folder(site):
+    shutil.rmtree(site.state)
+    steps = [site.train("learn_slowly", seed=seed) for seed in (1, 2, 3)]
+    runs = [site.start(*steps) for _ in range(2)]
+    ended = [site.end(process) for process in runs]
+    assert [e.code for e in ended] == [0, 0], [e.told for e in ended]
+    assert site.torn() == []
+    assert site.ask("SELECT count(*) FROM run WHERE exit_code = 0") == [(2,)]
+
+
+def test_a_run_at_work_is_not_taken_for_a_killed_one(site):
+    process = site.start(site.train("meet", note=site.note))
+    wait_until(Path(site.note).exists)
+    assert site.run(site.train(seed=2)).code == 0
+    assert len(list(site.state.glob("runs/*/work"))) == 1
+    with Path(site.note).open("a") as stream:
+        stream.write("somebody\n")
+    assert site.end(process).code == 0
+
+
+def test_steps_overlap_when_there_are_jobs_and_cores_for_them(site):
+    half = Resources(cpu=len(os.sched_getaffinity(0)) / 2)
+    assert site.run(*(site.train("meet", seed=s, note=site.note, resources=half) for s in (1, 2)), jobs=2).code == 0
+
+
+@pytest.mark.parametrize(("jobs", "cpu"), [(1, 0.1), (2, float(len(os.sched_getaffinity(0)))), (2, 4096.0)])
+def test_steps_do_not_overlap_beyond_jobs_and_cores(site, jobs, cpu):
+    """Each fails if another is at work; a hint larger than the machine runs alone."""
+    steps = [site.train("alone", seed=s, note=site.note, resources=Resources(cpu=cpu)) for s in (1, 2)]
+    assert site.run(*steps, jobs=jobs).code == 0
+
+
+# -- conditions --------------------------------------------------------------------------------------------------------
+
+
+def test_what_depends_on_a_skipped_step_is_skipped(site):
+    """A gate without seeds says no."""
+    config = json.dumps({"spec": "engine", "seeds": [], "scenarios": []})
+    verdict = Artifact(name="verdict", type=ArtifactType.VERDICT)
+    gate = dataclasses.replace(
+        site.named("gate"), config=config, inputs=(), needs=(), outputs=(verdict,), parameters=("outcome",)
+    )
+    passed = Condition(step="gate", parameter="outcome", equals="pass")
+    train = site.train(note=site.note, when=passed, needs=("gate", "snapshot-golden", "snapshot-training"))
+    model = Input(name="model", step="train-1", output="model")
+    predict = dataclasses.replace(site.named("predict-seed-1"), inputs=(model,), needs=("train-1",))
+    conclude = dataclasses.replace(site.named("conclude"), needs=("gate", "predict-seed-1"))
+    assert (gate.kind, conclude.kind) == (Kind.GATE, Kind.CONCLUDE)
+    ended = site.run(gate, train, predict, conclude)
+    assert ended.code == 1
+    assert ended.states["train-1"] == ended.states["predict-seed-1"] == "SKIPPED"
+    assert (ended.states["conclude"], ended.notes["predict-seed-1"]) == ("REFUSED", "train-1 was skipped")
+    assert not Path(site.note).exists()
+
+
+# -- the process of a step ---------------------------------------------------------------------------------------------
+
+
+def seen(site, isolation=Isolation.FORK, **given):
+    env = given.pop("env", {})
+    ended = site.run(
+        site.train("look", note=site.note, isolation=isolation, pure=False, **given.pop("step", {})), env=env, **given
+    )
+    assert ended.code == 0, ended.told
+    return json.loads(Path(site.note).read_text())
+
+
+@pytest.mark.parametrize("isolation", Isolation)
+def test_a_step_has_a_clean_process_of_its_own(site, isolation):
+    found = seen(site, isolation, env={"CANARY": "x", "AWS_SECRET_ACCESS_KEY": "x", "LC_CANARY": "x"})
+    assert found["forked"] is (isolation is Isolation.FORK)
+    assert found["leader"]
+    assert (found["stdin"], found["threads"], found["mask"]) == ("/dev/null", 1, 0)
+    assert all(found["signals"])
+    assert "" not in found["path"] or isolation is Isolation.FORK  # there it is the engine's own
+    assert "CANARY" not in found["variables"]
+    assert "AWS_SECRET_ACCESS_KEY" not in found["variables"]
+    assert {"PATH", "LC_CANARY", "OMP_NUM_THREADS", "TMPDIR"} <= set(found["variables"])
+
+
+def test_the_engines_exit_functions_run_in_the_engine_alone(site):
+    before = {*site.root.glob("exit-*")}
+    process = site.start(site.train())
+    assert site.end(process).code == 0
+    assert {*site.root.glob("exit-*")} - before == {site.root / f"exit-{process.pid}"}
+
+
+def test_the_engine_does_not_fork_beside_threads(site):
+    assert seen(site, before="thread")["forked"] is False
+
+
+def test_modules_that_the_engine_has_imported_are_read_anew(site):
+    assert site.run(site.train(), before="import").code == 0
+    assert (site.kept()["model"] / "model.txt").read_text().startswith("fresh")
+
+
+def test_the_engines_garbage_is_left_to_the_engine(site):
+    ended = site.run(site.train("collect"), before="garbage")
+    assert (ended.code, ended.states["garbage"]) == (0, True)
+
+
+def test_children_that_nobody_waits_for_are_waited_for_here(site):
+    ended = site.run(site.train(), preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_both_isolations_make_the_same(site, base, tmp_path):
+    shutil.copytree(base.root, tmp_path / "other")
+    other = Site(tmp_path / "other", base.plan)
+    assert site.run(site.train(isolation=Isolation.FORK)).code == 0
+    assert other.run(other.train(isolation=Isolation.SPAWN)).code == 0
+    query = "SELECT key, digests, parameters FROM result ORDER BY key"
+    assert site.ask(query) == other.ask(query)
+
+
+def test_lines_that_only_look_like_progress_do_no_harm(site):
+    assert site.run(site.train("pretend")).code == 0
+
+
+# -- secrets -----------------------------------------------------------------------------------------------------------
+
+
+def test_secrets_reach_the_steps_that_list_them_and_nothing_else(site):
+    values = {f"CANARY_{n:02}": hashlib.sha256(f"canary {n}".encode()).hexdigest() for n in range(20)}
+    listed = {"secrets": tuple(Secret(env=name) for name in values)}
+    assert not set(values) & set(seen(site, env=values)["variables"])
+    assert set(values) <= set(seen(site, env=values, step=listed)["variables"])
+    everything = {path: path.read_bytes() for path in site.root.rglob("*") if path.is_file()}
+    assert any(b"CANARY_00" in content for content in everything.values())  # the search can find: the name is there
+    leaked = [path for path, content in everything.items() for value in values.values() if value.encode() in content]
+    assert leaked == []
+
+
+def test_a_missing_secret_is_named_before_anything_runs(site):
+    ended = site.run(site.train(note=site.note, secrets=(Secret(env="NOT_SET_HERE"),)))
+    assert (ended.code, ended.states) == (2, {"error": "UsageError"})
+    assert "NOT_SET_HERE" in ended.notes["error"]
+    assert not Path(site.note).exists()
+
+
+# -- surroundings ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", ["garbage", "page", "newer"])
+def test_a_history_that_is_none_is_named_with_the_way_out(site, damage):
+    path = site.state / "history.sqlite"
+    if damage == "garbage":
+        path.write_bytes(b"no history" * 1000)
+    elif damage == "page":
+        content = path.read_bytes()
+        path.write_bytes(content[:100] + bytes(len(content) - 100))
+    else:
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA user_version = 99")
+        connection.close()
+    ended = site.run(site.train())
+    assert (ended.code, ended.err) == (2, "")
+    assert str(path) in ended.notes["error"]
+    assert "move it away" in ended.notes["error"]
+    path.unlink()
+    assert site.run(site.train()).code == 0
+
+
+@pytest.fixture
+def mounted():
+    """A way to put a small file system under a folder."""
+    places = []
+
+    def mount(place, options):
+        place.mkdir(exist_ok=True)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], capture_output=True, check=False
+        )
+        if done.returncode:
+            pytest.skip(f"mounting is not permitted here: {done.stderr.decode().strip()}")
+        places.append(place)
+
+    yield mount
+    for place in places:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_state_folder_that_cannot_be_written_is_named(site, mounted):
+    site.state = site.root / "elsewhere"
+    mounted(site.state, "ro")
+    ended = site.run(site.train())
+    assert (ended.code, ended.err) == (2, "")
+    assert str(site.state) in ended.notes["error"]
+
+
+def test_a_state_folder_below_a_file_is_named(site):
+    site.state = site.root / "spec.yaml" / "state"
+    ended = site.run(site.train())
+    assert (ended.code, ended.err) == (2, "")
+    assert str(site.state) in ended.notes["error"]
+
+
+@pytest.mark.parametrize(("size", "code"), [("16k", 2), ("64k", 2), ("4m", 3)])
+def test_a_full_disk_is_named_and_leaves_no_process(site, mounted, size, code):
+    """Full before the history is there, while it is written, and under a step's output."""
+    site.state = site.root / "elsewhere"
+    mounted(site.state, f"size={size}")
+    ended = site.run(site.train("fill"))
+    assert (ended.code, ended.err) == (code, ""), ended.told
+    said = ended.log() if code == 3 else ended.notes["error"]
+    assert any(words in said for words in ("No space left on device", "disk is full", "disk I/O error")), said
+    assert str(site.state) in said or "work.py" in said
+    wait_until(lambda: not site.processes())
+    assert not list(site.state.glob("runs/*/work"))

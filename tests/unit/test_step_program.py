@@ -1,0 +1,1433 @@
+"""The step program: its protocol, and what each kind of step does with good and with bad input."""
+
+import copy
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import pickle
+import re
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from html.parser import HTMLParser
+from pathlib import Path
+from textwrap import dedent
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clspec import code
+from clspec.data import table
+from clspec.data.storage import storage_at
+from clspec.data.versions import Dataset, Shape
+from clspec.plan import Kind
+from clspec.stats.proportion import tally
+from clspec.step.program import main
+
+COLUMNS = {"id": "string", "ride": "string", "n": "integer", "label": "string"}
+SHAPE = Shape(columns=COLUMNS, key="id", group="ride")
+CLASSES = ["cat", "dog"]
+
+
+@dataclasses.dataclass
+class Ended:
+    """How a step ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Bench:
+    """A place where single steps are run: a store, user code, and a folder for inputs and outputs."""
+
+    def __init__(self, folder, capfd):
+        self.folder, self.capfd = folder, capfd
+        self.store = folder / "store"
+        self.code = folder / "code"
+        self.code.mkdir()
+
+    def path(self, name):
+        return self.folder / name
+
+    def put(self, name, value):
+        """An input as a JSON file."""
+        self.path(name).write_text(value if isinstance(value, str) else json.dumps(value))
+        return name
+
+    def put_rows(self, name, rows, columns=COLUMNS):
+        pq.write_table(table.from_rows(rows, columns, "test"), self.path(name))
+        return name
+
+    def json(self, name):
+        return json.loads(self.path(name).read_text())
+
+    def rows(self, name):
+        return pq.read_table(self.path(name)).to_pylist()
+
+    def write_module(self, name, text):
+        sys.modules.pop(name, None)
+        (self.code / f"{name}.py").write_text(dedent(text))
+
+    def digest(self):
+        return code.digest(self.code)
+
+    def dataset(self, name="d"):
+        return Dataset(storage_at(str(self.store)), "spec", name)
+
+    def run(self, kind, config, *, inputs=None, outputs=(), parameters=(), extra=()):  # noqa: PLR0913
+        """Run one step in this process; inputs and outputs are files of the folder by the same name unless mapped."""
+        arguments = [kind, "--config", json.dumps({"spec": "spec", **config}), "--store", str(self.store)]
+        arguments += ["--code", str(self.code), "--folder", str(self.folder)]
+        for name, place in (inputs or {}).items():
+            arguments += ["--in", f"{name}={self.path(place)}"]
+        for name in outputs:
+            arguments += ["--out", f"{name}={self.path(name)}"]
+        for name in parameters:
+            arguments += ["--out-param", f"{name}={self.path(name)}"]
+        return self.main([*arguments, *extra])
+
+    def main(self, arguments):
+        self.capfd.readouterr()
+        try:
+            ended = main(arguments)
+        except SystemExit as error:
+            ended = error.code
+        return Ended(ended, *self.capfd.readouterr())
+
+
+@pytest.fixture
+def bench(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")  # put back afterwards
+    monkeypatch.delenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", raising=False)
+    yield Bench(tmp_path, capfd)
+    for name in ("user", "other"):
+        sys.modules.pop(name, None)
+
+
+def row(name, n=0, label="cat", ride=None):
+    return {"id": name, "ride": ride or f"ride of {name}", "n": n, "label": label}
+
+
+def assert_said(ended, exit_code, *texts):
+    """The step ended so, and said why without a traceback of clspec's."""
+    assert (ended.code, "fault of clspec" in ended.err) == (exit_code, False), ended.err
+    assert ended.err.startswith("clspec: ")
+    for text in texts:
+        assert text in ended.err
+
+
+# -- the protocol ------------------------------------------------------------------------------------------------------
+
+
+def conclude(bench, verdict, **options):
+    return bench.run("conclude", {}, inputs={"verdict": bench.put("v", verdict)}, **options)
+
+
+def test_there_is_a_module_for_every_kind():
+    for kind in Kind:
+        done = subprocess.run(
+            [sys.executable, "-m", "clspec.step", kind.value, "--config", "{}", "--store", "/dev/null/x"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert "No module named" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "the following arguments are required"),
+        (["dance", "--config", "{}", "--store", "s"], "invalid choice: 'dance'"),
+        (["gate", "--config", "{}"], "the following arguments are required: --store"),
+        (["gate", "--conf", "{}", "--store", "s"], "--config"),
+        (["gate", "--config", "{}", "--store", "s", "--in", "verdict"], "`verdict` is not a NAME=PATH"),
+        (["gate", "--config", "{}", "--store", "s", "--in", "=x"], "`=x` is not a NAME=PATH"),
+        (["gate", "--config", "{}", "--store", "s", "--in", "a=x", "--in", "a=y"], "`a=y` is not a NAME=PATH"),
+        (["gate", "--config", "{", "--store", "s"], "--config is not JSON"),
+        (["gate", "--config", "[]", "--store", "s"], "--config is not a JSON object"),
+        (["gate", "--config", "@/no/such/file", "--store", "s"], "--config is not JSON"),
+        (["conclude", "--config", "{}", "--store", "s"], "this step needs --in verdict=PATH"),
+        (["gate", "--config", '{"seeds":[],"scenarios":[]}', "--store", "s"], "this step needs --out verdict=PATH"),
+        (["gate", "--config", "{}", "--store", "s", "--executor-input", "{"], "is not Kubeflow's executor input"),
+        (["gate", "--config", "{}", "--store", "s", "--executor-input", "[]"], "is not Kubeflow's executor input"),
+        (["gate", "--config", "{}", "--store", "s", "--executor-input", "{}"], "is not Kubeflow's executor input"),
+    ],
+)
+def test_wrong_use_is_2_and_says_what_is_wrong(bench, arguments, text):
+    ended = bench.main(arguments)
+    assert ended.code == 2
+    assert text in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_exit_codes(bench):
+    assert conclude(bench, {"verdict": "pass"}).code == 0
+    assert_said(conclude(bench, {"verdict": "fail", "reasons": ["a: b"]}), 1, "the verdict is fail\n  a: b")
+    assert_said(conclude(bench, "no JSON"), 3, "input `verdict` at", "is not JSON")
+    assert_said(bench.run("conclude", {}, inputs={"verdict": "not there"}), 3, "No such file or directory")
+
+
+def test_a_fault_of_clspec_is_named_as_one(bench):
+    ended = bench.run("snapshot", {}, outputs=["data"])  # a plan always has these keys
+    assert ended.code == 2
+    assert ended.err.endswith("clspec: this is a fault of clspec itself\n")
+
+
+def test_the_configuration_may_stand_in_a_file(bench):
+    bench.put("config", {"seeds": [], "scenarios": []})
+    ended = bench.main(
+        ["gate", "--config", f"@{bench.path('config')}", "--store", "s", "--out", f"verdict={bench.path('v')}"]
+    )
+    assert ended.code == 0
+    assert bench.json("v")["verdict"] == "fail"
+
+
+def test_an_empty_gate_fails(bench):
+    ended = bench.run("gate", {"seeds": [1], "scenarios": []}, inputs={"metrics-seed-1": bench.put("m", METRICS)},
+                      outputs=["verdict"], parameters=["outcome"])  # fmt: skip
+    assert ended.code == 0
+    assert bench.json("verdict")["verdict"] == "fail"
+    assert bench.json("verdict")["reasons"] == ["nothing was judged that must pass"]
+    assert bench.path("outcome").read_text() == "fail"
+
+
+TRAIN_CALL = {"entrypoint": "user:train", "command": None}
+
+
+def train(bench, body="(pathlib.Path(model_dir) / 'm.json').write_text('{}')", *, data=None, golden=None, **changes):
+    bench.write_module(
+        "user",
+        "import os, pathlib, json, pickle\ndef train(data, validation, model_dir, seed, **params):\n    "
+        + body.replace("\n", "\n    "),
+    )
+    bench.put_rows("data", data or [row("a"), row("b")])
+    bench.put_rows("validation", [row("c")])
+    bench.put_rows("golden", golden or [row("g")])
+    outputs = changes.pop("outputs", ["model", "metrics"])
+    extra = changes.pop("extra", ())
+    call = {**TRAIN_CALL, "code": bench.digest()}
+    config = {"call": call, "params": {}, "seed": 1, "key": "id", "group": "ride"}
+    config |= {"golden": {"key": "id", "group": "ride"}, **changes}
+    return bench.run(
+        "train",
+        config,
+        inputs={"data": "data", "validation": "validation", "golden": "golden"},
+        outputs=outputs,
+        extra=extra,
+    )
+
+
+def test_outputs_have_their_last_name_from_the_start_and_another_folder(bench):
+    body = "pathlib.Path(model_dir, 'place').write_text(model_dir)"
+    assert train(bench, body).code == 0
+    seen = Path(bench.path("model/place").read_text())
+    assert seen.name == "model"
+    assert seen != bench.path("model")
+    assert seen.parent.parent == bench.folder, "beside its place, so that the move is one rename"
+    assert not seen.exists()
+    assert {path.name for path in bench.folder.iterdir() if path.name.startswith(".")} == set()
+
+
+@pytest.mark.parametrize(
+    "body", ["raise ValueError('x')", "return {'loss': float('nan')}", "return {'loss': 1.0}", "os._exit"]
+)
+def test_a_failure_leaves_no_output_and_keeps_an_earlier_one(bench, body):
+    bench.path("model").mkdir()
+    bench.path("model/old").write_text("old")
+    bench.put("metrics", {"old": 1.0})
+    partly = "pathlib.Path(model_dir, 'half').write_text('half')\n" if "nan" in body or "ValueError" in body else ""
+    assert train(bench, partly + body).code == 3
+    assert [path.name for path in bench.path("model").iterdir()] == ["old"]
+    assert bench.json("metrics") == {"old": 1.0}
+    assert [path.name for path in bench.folder.iterdir() if path.name.startswith(".")] == []
+
+
+def test_an_output_that_was_not_made_fails_the_step_and_no_other_is_moved(bench):
+    body = "pathlib.Path(model_dir, 'm').write_text('')"
+    ended = train(bench, body, outputs=["model", "metrics", "more"])
+    assert_said(ended, 2, "the step made no output `more`")
+    assert not bench.path("model").exists()
+    assert not bench.path("metrics").exists()
+
+
+def test_a_parameter_that_was_not_made_fails_the_step(bench):
+    ended = bench.run("gate", {"seeds": [], "scenarios": []}, outputs=["verdict"], parameters=["outcome", "other"])
+    assert_said(ended, 2, "the step made no output `other`")
+    assert not bench.path("verdict").exists()
+    assert not bench.path("outcome").exists()
+
+
+def test_a_later_run_replaces_an_earlier_output(bench):
+    assert train(bench, "pathlib.Path(model_dir, 'one').write_text('1')").code == 0
+    assert train(bench, "pathlib.Path(model_dir, 'two').write_text('2')").code == 0
+    assert [path.name for path in bench.path("model").iterdir()] == ["two"]
+
+
+def test_folders_of_outputs_are_made(bench):
+    arguments = ["gate", "--config", '{"seeds":[],"scenarios":[]}', "--store", "s"]
+    ended = bench.main([*arguments, "--out", f"verdict={bench.path('a/b/verdict')}"])
+    assert ended.code == 0
+    assert bench.json("a/b/verdict")["verdict"] == "fail"
+
+
+def test_progress_is_told_in_lines_of_json_and_only_if_asked_for(bench):
+    assert train(bench).out == ""
+    lines = [json.loads(line) for line in train(bench, extra=["--progress"]).out.splitlines()]
+    assert lines == [{"progress": {"done": done, "of": 1, "what": "training"}} for done in (0, 1)]
+
+
+def test_paths_may_be_relative_though_a_command_runs_elsewhere(bench, monkeypatch):
+    bench.put_rows("data", [row("a")])
+    bench.put_rows("golden", [row("g")])
+    monkeypatch.chdir(bench.folder)
+    words = ["sh", "-c", 'test -f "$0" && test -f "$1" && cp "$0" "$2/m"', "{data}", "{validation}", "{model_dir}"]
+    config = {"call": {"entrypoint": None, "command": words, "code": bench.digest()}, "params": {}, "seed": 1}
+    config |= {"key": "id", "group": None, "golden": {"key": "id", "group": None}}
+    arguments = ["train", "--config", json.dumps(config), "--store", "store", "--code", "code"]
+    for name in ("data", "validation", "golden"):
+        arguments += ["--in", f"{name}={'data' if name == 'validation' else name}"]
+    ended = bench.main([*arguments, "--out", "model=out/model", "--out", "metrics=out/metrics"])
+    assert ended.code == 0, ended.err
+    assert bench.path("out/model/m").read_bytes() == bench.path("data").read_bytes()
+    assert bench.json("out/metrics") == {}
+
+
+def executor_input(bench, inputs, outputs, parameters):
+    def artifact(path):
+        return {
+            "artifacts": [{"name": "n", "uri": str(path), "metadata": {}, "type": {"schemaTitle": "system.Artifact"}}]
+        }
+
+    return {
+        "inputs": {"artifacts": {name: artifact(bench.path(place)) for name, place in inputs.items()}},
+        "outputs": {
+            "artifacts": {name: artifact(bench.path(name)) for name in outputs},
+            "parameters": {name: {"outputFile": str(bench.path(f"kfp/{name}"))} for name in parameters},
+            "outputFile": str(bench.path("kfp/executor_output.json")),
+        },
+    }
+
+
+def test_kubeflows_executor_input(bench):
+    said = executor_input(bench, {}, ["verdict"], ["outcome"])
+    arguments = ["gate", "--config", '{"seeds":[],"scenarios":[]}', "--store", "s"]
+    assert bench.main([*arguments, "--executor-input", json.dumps(said)]).code == 0
+    assert bench.json("verdict")["verdict"] == "fail"
+    assert bench.path("kfp/outcome").read_text() == "fail"
+    assert bench.json("kfp/executor_output.json") == {
+        "artifacts": {"verdict": said["outputs"]["artifacts"]["verdict"]},
+        "parameterValues": {"outcome": "fail"},
+    }
+
+
+def test_kubeflows_executor_input_of_a_step_that_fails(bench):
+    said = executor_input(bench, {"verdict": bench.put("v", {"verdict": "fail"})}, [], [])
+    arguments = ["conclude", "--config", "{}", "--store", "s", "--executor-input", json.dumps(said)]
+    assert_said(bench.main(arguments), 1, "the verdict is fail")
+    assert not bench.path("kfp").exists()
+
+
+def test_kubeflows_uris_are_its_mounts():
+    from clspec.step import kubeflow
+
+    said = {
+        "inputs": {
+            "artifacts": {
+                n: {"artifacts": [{"uri": uri}]}
+                for n, uri in {"a": "gs://b/x", "b": "s3://b/x", "c": "minio://b/x"}.items()
+            }
+        },
+        "outputs": {"outputFile": "/o"},
+    }
+    found = kubeflow.read(json.dumps(said))
+    assert found.inputs == {"a": Path("/gcs/b/x"), "b": Path("/s3/b/x"), "c": Path("/minio/b/x")}
+    assert (found.outputs, found.parameters) == ({}, {})
+
+
+# -- pin ---------------------------------------------------------------------------------------------------------------
+
+FIRST = [row("a", 1), row("b", 2)]
+
+
+def digest_of(rows):
+    return table.digest(table.from_rows(rows, COLUMNS, "test"), COLUMNS, "id")
+
+
+def pin(bench, rows=FIRST, wanted=None, *, origin=True):
+    bench.write_module("user", f"def first():\n    yield from {rows!r}\n")
+    call = {"entrypoint": "user:first", "command": None}
+    source = {"name": "s", "type": "python", "columns": COLUMNS, "call": call} if origin else None
+    config = {"digest": wanted or digest_of(rows), "columns": COLUMNS, "key": "id", "group": "ride", "from": source}
+    return bench.run("pin", {"datasets": {"d": config}, "code": bench.digest()}, outputs=["pins"])
+
+
+def test_pin_makes_the_first_version(bench):
+    assert pin(bench, [*FIRST, FIRST[0]], digest_of(FIRST)).code == 0
+    (version,) = bench.dataset().versions()
+    assert (version.number, version.rows, version.origin) == (1, 2, "s")
+    assert bench.json("pins") == {"d": {"digest": version.digest, "rows": 2}}
+    before = sorted(bench.store.rglob("*"))
+    assert pin(bench).code == 0
+    assert sorted(bench.store.rglob("*")) == before
+
+
+def test_pin_refuses_a_source_that_yields_something_else_and_keeps_nothing(bench):
+    ended = pin(bench, wanted="sha256:" + "0" * 64)
+    assert_said(ended, 1, f"source `s` yields {digest_of(FIRST)}", "clspec lock SPEC --update d")
+    assert [path for path in bench.store.rglob("*") if path.is_file()] == []
+    assert not bench.path("pins").exists()
+
+
+def test_pin_finds_an_older_version(bench):
+    assert pin(bench).code == 0
+    bench.dataset().append(table.from_rows([row("c")], COLUMNS, "x"), SHAPE, "x")
+    assert pin(bench).code == 0
+    assert bench.json("pins")["d"]["rows"] == 2
+
+
+def test_pin_refuses_a_store_with_other_versions_only(bench):
+    made = bench.dataset().append(table.from_rows([row("z")], COLUMNS, "x"), SHAPE, "x").version
+    ended = pin(bench)
+    assert_said(ended, 1, f"pins dataset `d` to {digest_of(FIRST)}", f"version 1 is {made.digest}", "clspec data add")
+    assert len(bench.dataset().versions()) == 1
+
+
+def test_pin_refuses_where_there_is_nothing_to_begin_with(bench):
+    assert_said(pin(bench, origin=False), 1, "it has no `from` to make one", "clspec data add d FILE")
+
+
+def test_pin_runs_no_code_but_the_plans(bench):
+    bench.write_module("user", "def first(): ...\n")
+    source = {"name": "s", "type": "python", "columns": COLUMNS, "call": {"entrypoint": "user:first", "command": None}}
+    config = {"digest": "sha256:0", "columns": COLUMNS, "key": "id", "group": "ride", "from": source}
+    ended = bench.run("pin", {"datasets": {"d": config}, "code": "sha256:other"}, outputs=["pins"])
+    assert_said(ended, 1, "the plan was made for sha256:other: compile again")
+
+
+def test_pin_says_which_row_of_the_source_is_wrong(bench):
+    assert_said(pin(bench, [*FIRST, {**row("c"), "n": 0.5}], "sha256:0"), 3, "row 3 of source `s`: `n` is 0.5")
+
+
+# -- snapshot ----------------------------------------------------------------------------------------------------------
+
+
+def snapshot(bench, digest, share=None, by="ride", outputs=("data", "validation")):
+    split = None if share is None else {"validation": share, "by": by}
+    outputs = outputs if split else ("data",)
+    return bench.run("snapshot", {"dataset": "d", "digest": digest, "split": split}, outputs=outputs)
+
+
+def append(bench, rows):
+    return bench.dataset().append(table.from_rows(rows, COLUMNS, "x"), SHAPE, "x").version.digest
+
+
+def rides(count, frames=5):
+    return [row(f"{ride}-{frame}", ride=f"ride {ride}") for ride in range(count) for frame in range(frames)]
+
+
+def test_a_split_never_cuts_a_group_and_is_stable_as_data_grows(bench):
+    sides = {}
+    for count in (40, 80, 120):
+        assert snapshot(bench, append(bench, rides(count)), 0.3).code == 0
+        data, validation = bench.rows("data"), bench.rows("validation")
+        assert len(data) + len(validation) == count * 5
+        assert {r["ride"] for r in data}.isdisjoint(r["ride"] for r in validation)
+        for side, rows in (("data", data), ("validation", validation)):
+            for ride in {r["ride"] for r in rows}:
+                assert sides.setdefault(ride, side) == side
+    share = sum(side == "validation" for side in sides.values()) / len(sides)
+    assert 0.15 < share < 0.45
+
+
+def test_a_snapshot_is_in_key_order_and_the_same_rows_are_the_same_bytes(bench, tmp_path):
+    rows = rides(20)
+    first = append(bench, rows[50:])
+    digest = append(bench, rows[:50])
+    assert snapshot(bench, digest).code == 0
+    assert bench.rows("data") == [dict(sorted(r.items())) for r in sorted(rows, key=lambda r: r["id"])]
+    once = bench.path("data").read_bytes()
+    other = Bench(tmp_path / "other", bench.capfd) if (tmp_path / "other").mkdir() is None else None
+    assert append(other, list(reversed(rows))) == digest
+    assert snapshot(other, digest).code == 0
+    assert other.path("data").read_bytes() == once
+    assert snapshot(bench, first).code == 0
+    assert len(bench.rows("data")) == 50
+
+
+def test_a_split_of_nothing_leaves_a_validation_file_with_the_columns(bench):
+    assert snapshot(bench, append(bench, rides(4)), 0.0).code == 0
+    assert len(bench.rows("data")) == 20
+    assert bench.rows("validation") == []
+    assert pq.read_schema(bench.path("validation")) == pq.read_schema(bench.path("data")) == table.schema(COLUMNS)
+
+
+def test_a_split_that_leaves_nothing_to_learn_from(bench):
+    assert_said(snapshot(bench, append(bench, rides(4)), 1.0), 3, "the split of dataset `d` leaves no rows to learn")
+    assert not bench.path("data").exists()
+
+
+def test_a_snapshot_of_a_version_that_is_gone(bench):
+    append(bench, rides(1))
+    assert_said(snapshot(bench, "sha256:0"), 1, "no longer holds dataset `d` at sha256:0")
+
+
+# -- train -------------------------------------------------------------------------------------------------------------
+
+
+def test_train_gives_plain_arguments_and_keeps_what_is_returned(bench):
+    body = """
+seen = {"data": data, "validation": validation, "seed": seed, **params}
+pathlib.Path(model_dir, "seen.json").write_text(json.dumps(seen))
+return {"loss": 0.5, "epochs": 3}
+"""
+    ended = train(bench, body, params={"lr": 0.003, "layers": [1, 2], "name": "x", "fast": True})
+    assert ended.code == 0, ended.err
+    assert bench.json("metrics") == {"loss": 0.5, "epochs": 3.0}
+    assert json.loads(bench.path("model/seen.json").read_text()) == {
+        "data": str(bench.path("data")),
+        "validation": str(bench.path("validation")),
+        "seed": 1,
+        "lr": 0.003,
+        "layers": [1, 2],
+        "name": "x",
+        "fast": True,
+    }
+
+
+def test_train_refuses_golden_rows_and_groups(bench):
+    ended = train(bench, data=[row("a"), row("g"), row("h")], golden=[row("g"), row("h"), row("i")])
+    assert_said(ended, 1, "golden data in training: 2 values of `id` are golden (g, h)")
+    ended = train(bench, data=[row("a", ride="r")], golden=[row("g", ride="r")])
+    assert_said(ended, 1, "golden data in training: 1 values of `ride` are golden (r)")
+    ended = train(bench, golden=[row("c", ride="other")])  # held for validation
+    assert_said(ended, 1, "1 values of `id` are golden (c)")
+    many = [row(f"{n}") for n in range(9)]
+    assert_said(train(bench, data=many, golden=many), 1, "9 values of `id` are golden (0, 1, 2, 3, 4, ...)")
+    assert not bench.path("model").exists()
+
+
+def test_rows_without_a_group_are_in_no_golden_group(bench):
+    none = {"id": "a", "ride": None, "n": 0, "label": "cat"}
+    assert train(bench, data=[none], golden=[{**none, "id": "g"}]).code == 0
+
+
+SAVES = "pathlib.Path(model_dir, 'm').write_text('x')\n"
+
+
+@pytest.mark.parametrize(
+    ("returned", "text"),
+    [
+        ("{'loss': float('nan')}", "returned nan as `loss`: the training did not converge"),
+        ("{'loss': float('inf')}", "returned inf as `loss`: the training did not converge"),
+        ("{'loss': 'low'}", "returned 'low' as `loss`, which is no number"),
+        ("{'loss': '0.5'}", "returned '0.5' as `loss`, which is no number"),
+        ("{'loss': None}", "returned None as `loss`, which is no number"),
+        ("{'loss': 10 ** 400}", "as `loss`, which is no number"),
+        ("[('loss', 0.5)]", "`user:train` must return a dict of floats, not a list"),
+        ("0.5", "`user:train` must return a dict of floats, not a float"),
+    ],
+)
+def test_train_takes_only_a_dict_of_finite_numbers(bench, returned, text):
+    assert_said(train(bench, f"{SAVES}return {returned}"), 3, text)
+    assert not bench.path("metrics").exists()
+
+
+def test_train_may_return_nothing(bench):
+    assert train(bench, SAVES).code == 0
+    assert bench.json("metrics") == {}
+
+
+def test_a_training_that_raises_shows_its_own_traceback(bench):
+    ended = train(bench, "raise RuntimeError('out of luck')")
+    assert_said(ended, 3, "`user:train` raised RuntimeError", "user.py", "RuntimeError: out of luck")
+    assert "clspec/step" not in ended.err
+
+
+def test_a_training_that_ends_the_process(bench):
+    assert_said(train(bench, "raise SystemExit(0)"), 3, "`user:train` ended the process with 0")
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("pass", "the training left no file in `model_dir`"),
+        ("pathlib.Path(model_dir, 'folder').mkdir()", "the training left no file in `model_dir`"),
+        ("os.rmdir(model_dir)", "the training left no file in `model_dir`"),
+        ("os.symlink('/etc/passwd', model_dir + '/m')", "the model holds m, which is no regular file"),
+        ("os.symlink('/etc', model_dir + '/m')", "the model holds m, which is no regular file"),
+        ("os.mkfifo(model_dir + '/m')", "the model holds m, which is no regular file"),
+        ("os.rmdir(model_dir); os.symlink('/etc', model_dir)", "model was replaced by a link"),
+    ],
+)
+def test_a_model_is_files(bench, body, text):
+    assert_said(train(bench, body), 3, text)
+    assert not bench.path("model").exists()
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_is_refused_under_any_name(bench, protocol):
+    ended = train(bench, f"pathlib.Path(model_dir, 'weights').write_bytes(pickle.dumps(pathlib.Path(), {protocol}))")
+    assert_said(ended, 3, "the model holds weights, a pickle", "safetensors")
+
+
+@pytest.mark.parametrize("name", ["m.pkl", "m.pickle", "m.joblib", "deep/M.PKL"])
+def test_the_name_of_a_pickle_is_refused(bench, name):
+    body = f"p = pathlib.Path(model_dir, '{name}'); p.parent.mkdir(exist_ok=True); p.write_text('harmless')"
+    assert_said(train(bench, body), 3, f"the model holds {name}, a pickle")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b".",
+        b"{}",
+        b'{"weights": [0.25, 1]}',
+        b"cat,dog\n1,2\n",
+        b"N.",
+        b"\x93NUMPY\x01\x00",
+        b"PK\x03\x04x\ny.",
+        b"\x80",
+    ],
+)
+def test_other_files_are_no_pickles(bench, content):
+    assert train(bench, f"pathlib.Path(model_dir, 'weights').write_bytes({content!r})").code == 0
+
+
+def test_train_runs_no_code_but_the_plans(bench):
+    call = {**TRAIN_CALL, "code": "sha256:other"}
+    assert_said(train(bench, call=call), 1, "the plan was made for sha256:other")
+
+
+def test_train_as_a_command(bench):
+    script = 'import json, sys\njson.dump(sys.argv[1:], open(sys.argv[3] + "/argv.json", "w"))\n'
+    (bench.code / "train.py").write_text(script)
+    words = [sys.executable, "train.py", "{data}", "{validation}", "{model_dir}", "{seed}", "--lr={params.lr}"]
+    words += ["{params.fast}", "{params.name}"]
+    call = {"entrypoint": None, "command": words}
+    params = {"lr": 3e-4, "fast": True, "name": "{seed}; rm -rf $HOME"}
+    bench.write_module("user", "def train(): ...\n")
+    bench.put_rows("data", [row("a")])
+    ended = bench.run(
+        "train",
+        {
+            "call": {**call, "code": bench.digest()},
+            "params": params,
+            "seed": 7,
+            "key": "id",
+            "group": None,
+            "golden": {"key": "id", "group": None},
+        },
+        inputs={"data": "data", "validation": "data", "golden": bench.put_rows("golden", [row("g")])},
+        outputs=["model", "metrics"],
+    )
+    assert ended.code == 0, ended.err
+    *_, seed, rate, fast, name = json.loads(bench.path("model/argv.json").read_text())
+    assert (seed, rate, fast, name) == ("7", "--lr=0.0003", "true", "{seed}; rm -rf $HOME")
+
+
+def test_torch_loads_no_free_pickle_whatever_the_code_asks_for(bench, monkeypatch):
+    torch = pytest.importorskip("torch")
+    evil = bench.path("evil.pt")
+
+    class Evil:
+        def __reduce__(self):
+            return (os.mkdir, (str(bench.path("pwned")),))
+
+    torch.save({"weights": Evil()}, evil)
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    monkeypatch.delenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
+    for how in ("", ", weights_only=False"):
+        ended = train(bench, f"import torch\ntorch.load({str(evil)!r}{how})\n{SAVES}")
+        assert_said(ended, 3, "UnpicklingError")
+        assert not bench.path("pwned").exists()
+    assert "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD" not in os.environ
+
+
+def test_a_command_of_the_users_is_told_the_same(bench):
+    command = ["sh", "-c", 'env | grep TORCH_FORCE > "$0/env"', "{model_dir}"]
+    assert train(bench).code == 0  # so that the code is there
+    os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
+    del os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"]
+    ended = train(bench, call={"entrypoint": None, "command": command, "code": bench.digest()})
+    assert ended.code == 0, ended.err
+    assert bench.path("model/env").read_text() == "TORCH_FORCE_WEIGHTS_ONLY_LOAD=1\n"
+
+
+def test_a_torch_state_dict_is_a_model(bench):
+    pytest.importorskip("torch")
+    body = """
+import torch
+torch.save(torch.nn.Linear(2, 3).state_dict(), model_dir + "/m.pt")
+loaded = torch.load(model_dir + "/m.pt", weights_only=True)
+return {"weights": loaded["weight"].sum() * 0}
+"""
+    ended = train(bench, body)
+    assert ended.code == 0, ended.err
+    assert bench.json("metrics") == {"weights": 0.0}
+
+
+# -- predict -----------------------------------------------------------------------------------------------------------
+
+TASK = {"type": "classification", "label": "label", "classes": CLASSES, "prediction": "pred", "score": "conf"}
+
+
+def predict(  # noqa: PLR0913
+    bench, body, rows=None, *, shard=1, shards=1, columns=COLUMNS, call=None, extra=(), **task
+):
+    bench.write_module(
+        "user",
+        "import pyarrow.parquet as pq\ndef predict(data, model_dir):\n    rows = pq.read_table(data).to_pylist()\n    "
+        + body.replace("\n", "\n    "),
+    )
+    bench.path("model").mkdir(exist_ok=True)
+    bench.put_rows("data", [row("b"), row("a"), row("c")] if rows is None else rows, columns)
+    call = {"entrypoint": "user:predict", "command": None, **(call or {}), "code": bench.digest()}
+    config = {"call": call, "task": {**TASK, **task}, "key": "id", "shard": shard, "shards": shards}
+    return bench.run("predict", config, inputs={"data": "data", "model": "model"}, outputs=["predictions"], extra=extra)
+
+
+ALL_CATS = "for r in rows: yield {'id': r['id'], 'pred': 'cat', 'conf': 0.5}"
+
+
+def test_predictions_stand_in_the_order_of_the_rows(bench):
+    ended = predict(bench, ALL_CATS.replace("in rows", "in sorted(rows, key=lambda r: r['id'])"))
+    assert ended.code == 0, ended.err
+    assert bench.rows("predictions") == [{"conf": 0.5, "id": name, "pred": "cat"} for name in ("b", "a", "c")]
+
+
+def test_the_model_does_not_see_the_label(bench):
+    ended = predict(bench, f"assert set(rows[0]) == {{'id', 'ride', 'n'}}, rows[0]\n{ALL_CATS}")
+    assert ended.code == 0, ended.err
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("yield from ()", "predict answers 0 of 3 rows, and 0 that were not asked"),
+        (ALL_CATS.replace("in rows", "in rows[1:]"), "predict answers 2 of 3 rows, and 0 that were not asked"),
+        (ALL_CATS.replace("in rows", "in [*rows, rows[0]]"), "predict gives 1 rows twice, and 0 without `id`"),
+        (ALL_CATS.replace("r['id']", "r['id'] + 'x'"), "predict answers 0 of 3 rows, and 3 that were not asked"),
+        (ALL_CATS + "\nyield {'id': 'd', 'pred': 'cat', 'conf': 0.5}", "3 of 3 rows, and 1 that were not asked"),
+        (ALL_CATS.replace("r['id']", "None"), "and 3 without `id`"),
+        (ALL_CATS.replace("'cat'", "'Cat'"), "predict answers 'Cat', which is not one of the classes cat, dog"),
+        (ALL_CATS.replace("'cat'", "None"), "predict gives 3 rows no `pred`"),
+        (ALL_CATS.replace("'cat'", "1"), "row 1 of `user:predict`: `pred` is 1, which is no string"),
+        (ALL_CATS.replace("0.5", "float('nan')"), "predict gives 3 rows no finite `conf`"),
+        (ALL_CATS.replace("0.5", "float('-inf')"), "predict gives 3 rows no finite `conf`"),
+        (ALL_CATS.replace("0.5", "None"), "predict gives 3 rows no finite `conf`"),
+        (ALL_CATS.replace("0.5", "'high'"), "row 1 of `user:predict`: `conf` is 'high', which is no double"),
+        (ALL_CATS.replace(", 'conf': 0.5", ""), "row 1 of `user:predict` lacks `conf`"),
+        (ALL_CATS.replace("'pred'", "'prediction'"), "lacks `pred` and has `prediction`, which is no column"),
+        ("for r in rows: yield (r['id'], 'cat', 0.5)", "row 1 of `user:predict` is a tuple, not a dict"),
+        ("yield from rows[0]", "row 1 of `user:predict` is a str, not a dict"),
+        ("return 3", "`user:predict` must yield dicts, one for each row; it returned a int"),
+        (ALL_CATS + "\nraise ValueError('late')", "ValueError: late"),
+    ],
+)
+def test_predictions_that_are_refused(bench, body, text):
+    assert_said(predict(bench, body), 3, text)
+    assert not bench.path("predictions").exists()
+
+
+def test_a_task_without_a_score_and_one_of_numbers(bench):
+    assert predict(bench, "for r in rows: yield {'id': r['id'], 'pred': 'dog'}", score=None).code == 0
+    assert bench.rows("predictions")[0] == {"id": "b", "pred": "dog"}
+    body = "for r in rows: yield {'id': r['id'], 'pred': 1.5}"
+    assert predict(bench, body, score=None, type="regression", classes=[]).code == 0
+    assert bench.rows("predictions")[0] == {"id": "b", "pred": 1.5}
+
+
+def test_a_key_may_be_a_number(bench):
+    columns = {**COLUMNS, "id": "integer"}
+    rows = [{**row("x"), "id": n} for n in (3, 1)]
+    assert predict(bench, ALL_CATS, rows, columns=columns).code == 0
+    assert [r["id"] for r in bench.rows("predictions")] == [3, 1]
+
+
+@pytest.mark.parametrize(("count", "shards"), [(10, 3), (3, 3), (2, 5), (1, 1), (7, 7)])
+def test_shards_together_hold_every_row_once(bench, count, shards):
+    rows = [row(f"{n:02}") for n in range(count)]
+    seen = []
+    for shard in range(1, shards + 1):
+        assert predict(bench, ALL_CATS, rows, shard=shard, shards=shards).code == 0
+        seen += [r["id"] for r in bench.rows("predictions")]
+    assert seen == [r["id"] for r in rows]
+
+
+def test_progress_of_predictions(bench):
+    ended = predict(bench, ALL_CATS, [row(f"{n}") for n in range(1_500)], extra=["--progress"])
+    told = [json.loads(line)["progress"] for line in ended.out.splitlines()]
+    assert [(p["done"], p["of"], p["what"]) for p in told] == [(n, 1_500, "rows") for n in (0, 1_000, 1_500)]
+
+
+ANSWERS = """
+import sys
+import pyarrow as pa
+import pyarrow.parquet as pq
+data, model_dir, out = sys.argv[1:]
+rows = pq.read_table(data)
+assert "label" not in rows.column_names
+answers = {"id": rows.column("id"), "pred": ["cat"] * len(rows), "conf": [1] * len(rows), "more": ["x"] * len(rows)}
+pq.write_table(pa.table(answers), out)
+"""
+
+
+def test_predict_as_a_command(bench):
+    (bench.code / "answer.py").write_text(ANSWERS)
+    words = [sys.executable, "answer.py", "{data}", "{model_dir}", "{out}"]
+    ended = predict(bench, "pass", call={"entrypoint": None, "command": words})
+    assert ended.code == 0, ended.err
+    assert bench.rows("predictions") == [{"conf": 1.0, "id": name, "pred": "cat"} for name in ("b", "a", "c")]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["true", "{data}"], "the command wrote no {out}"),
+        (["sh", "-c", "exit 7", "{out}"], "ended with exit code 7"),
+        (["sh", "-c", "echo x > $0", "{out}"], "what the command wrote to {out} is no Parquet file"),
+        (["cp", "{data}", "{out}"], "what the command wrote to {out} has no column `pred`, `conf`"),
+    ],
+)
+def test_a_predicting_command_that_fails(bench, words, text):
+    assert_said(predict(bench, "pass", call={"entrypoint": None, "command": words}), 3, text)
+
+
+# -- evaluate ----------------------------------------------------------------------------------------------------------
+
+
+def evaluate(bench, rows, said, scenarios, *, cluster_by=None, shards=1):  # noqa: PLR0913
+    inputs = {"data": bench.put_rows("data", rows)}
+    answers = [{"id": r["id"], "pred": answer} for r, answer in zip(rows, said, strict=True)]
+    for shard in range(1, shards + 1):
+        part = answers[len(answers) * (shard - 1) // shards : len(answers) * shard // shards]
+        name = f"predictions-{shard}"
+        inputs[name] = bench.put_rows(name, part, {"id": "string", "pred": "string"})
+    return run_evaluation(bench, inputs, scenarios, cluster_by)
+
+
+def run_evaluation(bench, inputs, scenarios, cluster_by=None):
+    config = {"task": {**TASK, "score": None}, "key": "id", "columns": COLUMNS, "cluster_by": cluster_by}
+    return bench.run("evaluate", {**config, "scenarios": scenarios}, inputs=inputs, outputs=["metrics"])
+
+
+def asked(select, *checks, guard=None):
+    return {"id": "s", "select": select, "checks": [{"metric": m, "class": c} for m, c in checks], "guard": guard}
+
+
+EVERY = [("accuracy", None)] + [
+    (metric, name)
+    for metric in ("recall", "precision", "false_positive_rate", "false_negative_rate")
+    for name in ("a", "b", "c")
+]
+
+
+def by_hand(metric, name, pairs):
+    """Denominator and numerator, from the four cells of the confusion matrix."""
+    cells = Counter((label == name, said == name) for label, said in pairs)
+    hit, miss, alarm, rest = cells[True, True], cells[True, False], cells[False, True], cells[False, False]
+    return {
+        "accuracy": (len(pairs), sum(Counter(pairs)[n, n] for n in "abc")),
+        "recall": (hit + miss, hit),
+        "precision": (hit + alarm, hit),
+        "false_positive_rate": (alarm + rest, alarm),
+        "false_negative_rate": (hit + miss, miss),
+    }[metric]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc"), st.integers(0, 3)), min_size=1, max_size=30),
+    st.integers(1, 3),
+    st.randoms(use_true_random=False),
+)
+def test_every_metric_counts_what_its_formula_says(bench, drawn, shards, chance):
+    rows = [row(f"{n}", n % 2, label, ride=f"{ride}") for n, (label, _, ride) in enumerate(drawn)]
+    said = [answer for _, answer, _ in drawn]
+    order = chance.sample(range(len(rows)), len(rows))
+    scenario = asked("n = 0", *EVERY, guard={"select": "n = 1", "checks": []})
+    ended = evaluate(
+        bench, [rows[n] for n in order], [said[n] for n in order], [scenario], cluster_by="ride", shards=shards
+    )
+    assert ended.code == 0, ended.err
+    found = bench.json("metrics")["scenarios"][0]
+    chosen = [(r, answer) for r, answer in zip(rows, said, strict=True) if r["n"] == 0]
+    assert (found["selected"], found["nulls"]) == (len(chosen), 0)
+    assert found["guard"]["selected"] == len(rows) - len(chosen)
+    pairs = [(r["label"], answer) for r, answer in chosen]
+    for check in found["checks"]:
+        counted = check["tally"]
+        assert (counted["rows"], counted["successes"]) == by_hand(check["metric"], check["class"], pairs), check
+    accuracy = found["checks"][0]["tally"]
+    expected = tally([r["label"] == answer for r, answer in chosen], [r["ride"] for r, _ in chosen])
+    assert accuracy == dataclasses.asdict(expected)
+    assert accuracy["clusters"] == len({r["ride"] for r, _ in chosen})
+
+
+def test_without_clusters_every_row_is_worth_one(bench):
+    assert evaluate(bench, [row("a"), row("b")], ["cat", "dog"], [asked("true", ("accuracy", None))]).code == 0
+    found = bench.json("metrics")["scenarios"][0]["checks"][0]["tally"]
+    assert found == {"rows": 2, "successes": 1, "clusters": None, "effective": 2.0}
+
+
+def test_a_null_in_a_selection_is_counted_and_not_selected(bench):
+    rows = [row("a", 1), {**row("b"), "n": None}, row("c", 2), {**row("d"), "n": None}]
+    assert evaluate(bench, rows, ["cat"] * 4, [asked("n = 1", ("accuracy", None))]).code == 0
+    found = bench.json("metrics")["scenarios"][0]
+    assert (found["selected"], found["nulls"]) == (1, 2)
+    assert evaluate(bench, rows, ["cat"] * 4, [asked("n is null", ("accuracy", None))]).code == 0
+    found = bench.json("metrics")["scenarios"][0]
+    assert (found["selected"], found["nulls"]) == (2, 0)
+
+
+def test_a_selection_of_nothing_and_a_golden_set_of_nothing(bench):
+    nothing = {"rows": 0, "successes": 0, "clusters": None, "effective": 0.0}
+    assert evaluate(bench, [row("a")], ["cat"], [asked("n = 99", ("accuracy", None))]).code == 0
+    assert bench.json("metrics")["scenarios"][0]["checks"][0]["tally"] == nothing
+    assert evaluate(bench, [], [], [asked("true", ("accuracy", None), ("recall", "cat"))]).code == 0
+    assert [check["tally"] for check in bench.json("metrics")["scenarios"][0]["checks"]] == [nothing, nothing]
+
+
+def test_the_rows_that_were_wrong_are_named(bench):
+    rows = [row("a", 0, "cat"), row("b", 0, "dog"), row("c", 1, "cat"), row("d", 1, "dog")]
+    guard = {"select": "n = 1", "checks": [{"metric": "false_positive_rate", "class": "dog"}]}
+    ended = evaluate(bench, rows, ["dog", "cat", "dog", "cat"], [asked("n = 0", ("recall", "dog"), guard=guard)])
+    assert ended.code == 0, ended.err
+    found = bench.json("metrics")["scenarios"][0]
+    assert found["wrong"] == [{"key": "b", "label": "dog", "said": "cat"}]
+    assert found["guard"]["wrong"] == [{"key": "c", "label": "cat", "said": "dog"}]
+    many = [row(f"{n:03}") for n in range(100)]
+    assert evaluate(bench, many, ["dog"] * 100, [asked("true", ("accuracy", None))]).code == 0
+    wrong = bench.json("metrics")["scenarios"][0]["wrong"]
+    assert [w["key"] for w in wrong] == [r["id"] for r in many[: len(wrong)]]
+    assert 12 <= len(wrong) < 100
+
+
+@pytest.mark.parametrize(
+    ("answered", "text"),
+    [
+        (["a"], "1 predictions for 2 golden rows, 1 of which have none"),
+        (["a", "x"], "2 predictions for 2 golden rows, 1 of which have none"),
+        (["a", "b", "x"], "3 predictions for 2 golden rows, 0 of which have none"),
+        (["a", "a"], "2 predictions for 2 golden rows, 1 of which have none"),
+        (["a", "b", "b"], "3 predictions for 2 golden rows, 0 of which have none"),
+    ],
+)
+def test_predictions_for_other_rows_are_refused(bench, answered, text):
+    answers = [{"id": name, "pred": "cat"} for name in answered]
+    inputs = {
+        "data": bench.put_rows("data", [row("a"), row("b")]),
+        "predictions-1": bench.put_rows("p", answers, {"id": "string", "pred": "string"}),
+    }
+    assert_said(run_evaluation(bench, inputs, [asked("true", ("accuracy", None))]), 3, text)
+
+
+def test_golden_rows_without_a_label_or_a_cluster_are_refused(bench):
+    check = [asked("true", ("accuracy", None))]
+    rows = [row("a"), {**row("b"), "label": None}]
+    assert_said(evaluate(bench, rows, ["cat", "cat"], check), 3, "1 golden rows have no label")
+    rows = [row("a"), {**row("b"), "ride": None}]
+    ended = evaluate(bench, rows, ["cat", "cat"], check, cluster_by="ride")
+    assert_said(ended, 3, "1 golden rows have no `ride`, by which they are clustered")
+
+
+def test_an_input_that_is_no_parquet_file(bench):
+    inputs = {"data": bench.put("data", "no"), "predictions-1": "data"}
+    assert_said(run_evaluation(bench, inputs, []), 3, "input `data` at", "cannot be read as Parquet")
+
+
+# -- gate --------------------------------------------------------------------------------------------------------------
+
+
+def counted(rows, successes, metric="recall", name="dog", **changes):
+    found = {"rows": rows, "successes": successes, "clusters": None, "effective": float(rows), **changes}
+    return {"metric": metric, "class": name, "tally": found}
+
+
+def measured(name, *checks, nulls=0, guard=None):
+    return {"id": name, "selected": 0, "nulls": nulls, "checks": list(checks), "wrong": [], "guard": guard}
+
+
+def demanded(name, *checks, guard=(), must_pass=True):
+    return {
+        "id": name,
+        "must_pass": must_pass,
+        "confidence": 0.95,
+        "min_samples": 100,
+        "checks": [*checks],
+        "guard": [*guard],
+    }
+
+
+def demand(kind="min", threshold=0.9, metric="recall", name="dog", gate="bound"):
+    return {"metric": metric, "class": name, "kind": kind, "threshold": threshold, "gate": gate}
+
+
+METRICS = {"rows": 1, "scenarios": []}
+GOOD, BAD, FEW = counted(200, 199), counted(200, 150), counted(40, 40)
+FALSE_ALARMS = demand("max", 0.05, "false_positive_rate")
+
+
+def alarms(successes, rows=200):
+    return {"nulls": 0, "wrong": [], "checks": [counted(rows, successes, "false_positive_rate")]}
+
+
+def gate(bench, scenarios, *metrics):
+    """The verdict on metrics of one seed each, or how the gate ended if it reached none."""
+    inputs = {}
+    for seed, found in enumerate(metrics, 1):
+        value = {"rows": 1, "scenarios": found} if isinstance(found, list) else found
+        inputs[f"metrics-seed-{seed}"] = bench.put(f"m{seed}", value)
+    bench.path("verdict").unlink(missing_ok=True)
+    config = {"seeds": list(range(1, len(metrics) + 1)), "scenarios": scenarios}
+    ended = bench.run("gate", config, inputs=inputs, outputs=["verdict"], parameters=["outcome"])
+    if ended.code:
+        assert not bench.path("verdict").exists()
+        return ended
+    found = bench.json("verdict")
+    assert bench.path("outcome").read_text() == found["verdict"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("check", "verdict", "reason"),
+    [
+        (GOOD, "pass", ""),
+        (BAD, "fail", "s (seed 1): 150 of 200 right; the 95 % lower bound 0.695 is under 0.9"),
+        (FEW, "inconclusive", "s (seed 1): only 40 rows, 100 are needed"),
+        (counted(0, 0), "fail", "s (seed 1): no rows selected"),
+        (counted(200, 199, "precision"), "fail", "s (seed 1): there is no result"),
+        (counted(200, 199, name="cat"), "fail", "s (seed 1): there is no result"),
+    ],
+)
+def test_verdicts(bench, check, verdict, reason):
+    found = gate(bench, [demanded("s", demand())], [measured("s", check)])
+    assert found["verdict"] == verdict
+    assert found["reasons"] == ([reason] if reason else [])
+
+
+def test_a_null_in_a_selection_is_inconclusive(bench):
+    found = gate(bench, [demanded("s", demand())], [measured("s", GOOD, nulls=1)])
+    assert found["verdict"] == "inconclusive"
+
+
+def test_a_guard_that_fails_fails_the_scenario(bench):
+    scenario = demanded("s", demand(), guard=[FALSE_ALARMS])
+    assert gate(bench, [scenario], [measured("s", GOOD, guard=alarms(0))])["verdict"] == "pass"
+    found = gate(bench, [scenario], [measured("s", GOOD, guard=alarms(200))])
+    assert found["verdict"] == "fail"
+    assert found["reasons"][0].startswith("s (seed 1): guard: 200 of 200 wrong")
+    assert gate(bench, [scenario], [measured("s", GOOD)])["verdict"] == "fail"  # the guard was not measured
+    null = {**alarms(0), "nulls": 2}
+    assert gate(bench, [scenario], [measured("s", GOOD, guard=null)])["verdict"] == "inconclusive"
+
+
+def test_every_check_counts(bench):
+    two = demanded("s", demand(), demand(name="cat"))
+    assert gate(bench, [two], [measured("s", GOOD, counted(200, 150, name="cat"))])["verdict"] == "fail"
+    assert gate(bench, [two], [measured("s", GOOD, counted(200, 199, name="cat"))])["verdict"] == "pass"
+    assert gate(bench, [two], [measured("s", GOOD)])["verdict"] == "fail"
+
+
+def test_seeds_are_anded(bench):
+    scenario = [demanded("s", demand())]
+    good, bad = [measured("s", GOOD)], [measured("s", BAD)]
+    assert gate(bench, scenario, good, good, good)["verdict"] == "pass"
+    for metrics in ((bad, good, good), (good, bad, good), (good, good, bad)):
+        found = gate(bench, scenario, *metrics)
+        assert found["verdict"] == "fail"
+        assert [r.partition(":")[0] for r in found["reasons"]] == [f"s (seed {metrics.index(bad) + 1})"]
+    assert gate(bench, scenario, good, [measured("s", FEW)])["verdict"] == "inconclusive"
+    assert gate(bench, scenario)["verdict"] == "fail"  # no seed at all
+
+
+def test_what_need_not_pass_blocks_nothing(bench):
+    scenarios = [demanded("s", demand()), demanded("t", demand(), must_pass=False)]
+    for check in (BAD, FEW, counted(0, 0)):
+        found = gate(bench, scenarios, [measured("s", GOOD), measured("t", check)])
+        assert (found["verdict"], found["reasons"]) == ("pass", [])
+        assert found["seeds"][0]["scenarios"][1]["verdict"] != "pass"
+    assert gate(bench, scenarios[1:], [measured("t", GOOD)])["verdict"] == "fail"  # nothing must pass
+
+
+def test_the_non_critical_family_is_corrected_by_holm_and_no_other_is(bench):
+    check = counted(200, 188)  # bound 0.9034: passes alone
+    names = [f"t{n}" for n in range(5)]
+    for must_pass, verdict in ((True, "pass"), (False, "fail")):
+        scenarios = [demanded(name, demand(), must_pass=must_pass) for name in names]
+        found = gate(bench, scenarios, [measured(name, check) for name in names])
+        assert {s["verdict"] for s in found["seeds"][0]["scenarios"]} == {verdict}
+    assert "Holm" in found["seeds"][0]["scenarios"][0]["reason"]
+    alone = gate(bench, [demanded("s", demand()), demanded("t", demand(), must_pass=False)],
+                 [measured("s", GOOD), measured("t", check)])  # fmt: skip
+    assert alone["seeds"][0]["scenarios"][1]["verdict"] == "pass"
+
+
+def test_a_point_is_judged_as_it_stands(bench):
+    scenario = demanded("t", demand(gate="point"), must_pass=False)
+    for successes, verdict in ((180, "pass"), (179, "fail")):
+        found = gate(
+            bench, [demanded("s", demand()), scenario], [measured("s", GOOD), measured("t", counted(200, successes))]
+        )
+        assert found["seeds"][0]["scenarios"][1]["verdict"] == verdict
+
+
+def test_a_scenario_that_was_not_measured_fails(bench):
+    for metrics in ([], [measured("other", GOOD)]):
+        found = gate(bench, [demanded("s", demand())], metrics)
+        assert found["verdict"] == "fail"
+        assert found["reasons"] == ["s (seed 1): there is no result"]
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        "NaN",
+        "",
+        "[]",
+        '"pass"',
+        "{}",
+        '{"scenarios": null}',
+        '{"scenarios": [1]}',
+        {"scenarios": [{"id": "s"}]},
+        {"scenarios": [{**measured("s", GOOD), "nulls": -1}]},
+        {"scenarios": [{**measured("s", GOOD), "nulls": None}]},
+        {"scenarios": [{k: v for k, v in measured("s", GOOD).items() if k != "nulls"}]},
+        {"scenarios": [{**measured("s", GOOD), "guard": "good"}]},
+        {"scenarios": [measured("s", counted(-200, -199))]},
+        {"scenarios": [measured("s", counted(200, 201))]},
+        {"scenarios": [measured("s", counted(200, -1))]},
+        {"scenarios": [measured("s", counted(200, 199, effective=math.nan))]},
+        {"scenarios": [measured("s", counted(200, math.nan))]},
+        {"scenarios": [measured("s", counted(200, math.inf))]},
+        {"scenarios": [measured("s", counted(200, 199, effective=1e9))]},
+        {"scenarios": [measured("s", counted(200, 199, effective=-1.0))]},
+        {"scenarios": [measured("s", counted(200, 199, clusters=-5))]},
+        {"scenarios": [measured("s", counted(200, 199, clusters=201))]},
+        {"scenarios": [measured("s", counted(200, "199"))]},
+        {"scenarios": [measured("s", counted(200, None))]},
+        {"scenarios": [measured("s", counted(200, successes=True))]},
+        {"scenarios": [measured("s", {**GOOD, "tally": None})]},
+        {"scenarios": [measured("s", {"metric": "recall", "class": "dog"})]},
+        {"scenarios": [measured("s", BAD), measured("s", GOOD)]},
+    ],
+)
+def test_metrics_that_cannot_be_never_pass(bench, metrics):
+    assert_said(gate(bench, [demanded("s", demand())], metrics), 3)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_tampering_turns_a_failure_into_a_pass_or_a_traceback(bench, data):
+    """Any value put in any one place of the metrics of a scenario that fails, and whose guard fails."""
+    metrics = copy.deepcopy({"rows": 1, "scenarios": [measured("s", BAD, guard=alarms(200))]})
+    places = list(_places(metrics))
+    place = data.draw(st.sampled_from(places))
+    strange = st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=3) | st.integers(-3, 3), st.lists, max_leaves=3
+    )
+    at = metrics
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = data.draw(strange)
+    found = gate(bench, [demanded("s", demand(), guard=[FALSE_ALARMS])], metrics)
+    if isinstance(found, Ended):
+        assert_said(found, 3)
+    else:
+        assert found["verdict"] != "pass"
+
+
+def _places(value, at=()):
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        yield (*at, key)
+        if isinstance(inner, dict | list):
+            yield from _places(inner, (*at, key))
+
+
+# -- register ----------------------------------------------------------------------------------------------------------
+
+
+def register(bench, verdict=None, **model):
+    folder = bench.path("model")
+    folder.mkdir(exist_ok=True)
+    for name, content in (model or {"weights": "1"}).items():
+        (folder / name).write_text(content)
+    inputs = {
+        "model": "model",
+        "training": bench.put("training", {"loss": 0.5}),
+        "metrics": bench.put("metrics", {"rows": 1, "scenarios": []}),
+        "verdict": bench.put(
+            "verdict", {"verdict": "pass", "reasons": [], "seeds": []} if verdict is None else verdict
+        ),
+    }
+    return bench.run("register", {"code": "sha256:c", "pipeline": "regression"}, inputs=inputs)
+
+
+def test_a_model_that_passed_is_kept_with_its_record(bench):
+    ended = register(bench, weights="1", more="2")
+    assert ended.code == 0, ended.err
+    digest = re.fullmatch(r"registered model sha256:([0-9a-f]{64})\n", ended.out)[1]
+    base = bench.store / "spec/models" / digest
+    assert (base / "files/weights").read_text() == "1"
+    assert (base / "files/more").read_text() == "2"
+    record = json.loads((base / "record.json").read_text())
+    assert record["model"] == f"sha256:{digest}"
+    assert record["files"] == ["more", "weights"]
+    assert record["made_by"]["code"] == "sha256:c"
+    assert (record["training"], record["golden"]["rows"]) == ({"loss": 0.5}, 1)
+    assert record["verdict"]["verdict"] == "pass"
+
+
+def test_registering_twice_changes_nothing(bench):
+    register(bench)
+    before = {path: path.read_bytes() for path in bench.store.rglob("*") if path.is_file()}
+    ended = register(bench)
+    assert (ended.code, "is registered already, made by code sha256:c" in ended.out) == (0, True)
+    assert {path: path.read_bytes() for path in bench.store.rglob("*") if path.is_file()} == before
+    register(bench, weights="2")
+    assert len(list((bench.store / "spec/models").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [{"verdict": word} for word in ("fail", "inconclusive", "not_compared", "PASS", "passed", "", None, True)] + [{}],
+)
+def test_nothing_else_is_kept(bench, verdict):
+    assert_said(register(bench, verdict), 1, "nothing is registered")
+    assert not bench.store.exists()
+
+
+def test_a_model_with_a_pickle_is_not_kept(bench):
+    assert_said(register(bench, **{"m.pkl": "x"}), 3, "a pickle")
+    assert [path for path in bench.store.rglob("*") if path.is_file()] == []
+
+
+def test_two_at_once(bench):
+    register(bench, {"verdict": "fail"})
+    bench.put("verdict", {"verdict": "pass"})
+    words = [
+        word for name in ("model", "training", "metrics", "verdict") for word in ("--in", f"{name}={bench.path(name)}")
+    ]
+    command = [sys.executable, "-m", "clspec.step", "register", "--config", '{"spec":"spec","code":"x"}']
+
+    def one(_):
+        return subprocess.run(
+            [*command, "--store", str(bench.store), *words], capture_output=True, text=True, check=True
+        ).stdout
+
+    with ThreadPoolExecutor(4) as threads:
+        said = sorted(text.split()[0] for text in threads.map(one, range(4)))
+    assert said == ["model", "model", "model", "registered"]
+    assert len(list(bench.store.rglob("record.json"))) == 1
+
+
+# -- report ------------------------------------------------------------------------------------------------------------
+
+HOSTILE = "<script>alert(1)</script>{{7*7}}{% raw %}\"'>&<img src=x onerror=y>"
+
+
+class Page(HTMLParser):
+    """What a browser would see: tags with their attributes, and the text outside of the style."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text = [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        if self.tags[-1:] != [("style", {})]:
+            self.text.append(data)
+
+    @property
+    def words(self):
+        return " ".join(" ".join(self.text).split())
+
+
+def record(*scenarios, params=None):
+    return {
+        "pipeline": "regression",
+        "code": "sha256:c0de",
+        "image": "",
+        "params": params or {},
+        "seeds": [1],
+        "datasets": {"golden": "sha256:901d"},
+        "roles": {"training": "d", "golden": "golden"},
+        "scenarios": [{"id": s, "select": f"label = '{s}'", "guard": None} for s in scenarios],
+    }
+
+
+def report(bench, verdict, made_by, metrics=(), training=()):
+    inputs = {"verdict": bench.put("verdict-in", verdict)}
+    for what, values in (("metrics", metrics), ("training", training)):
+        for seed, value in enumerate(values, 1):
+            inputs[f"{what}-seed-{seed}"] = bench.put(f"{what}{seed}", value)
+    return bench.run("report", made_by, inputs=inputs, outputs=["report"])
+
+
+def page(bench):
+    return Page(bench.path("report/report.html").read_text(encoding="utf-8"))
+
+
+def wrong(key, label="dog", said="cat"):
+    return {"key": key, "label": label, "said": said}
+
+
+def test_the_report_of_a_failure_shows_at_once_what_failed_and_on_which_rows(bench):
+    verdict = gate(
+        bench,
+        [demanded("dogs", demand()), demanded("cats", demand(name="cat"))],
+        [measured("dogs", BAD), measured("cats", counted(200, 199, name="cat"))],
+        [measured("dogs", GOOD), measured("cats", counted(200, 199, name="cat"))],
+    )
+    metrics = [
+        {"scenarios": [{**measured("dogs"), "wrong": [wrong(f"row-{n}") for n in range(20)]}, measured("cats")]},
+        {"scenarios": [{**measured("dogs"), "wrong": [wrong("row-19", said="cow")]}, measured("cats")]},
+    ]
+    assert report(bench, verdict, record("dogs", "cats"), metrics, [{"loss": 0.25}, {}]).code == 0
+    words = page(bench).words
+    against, _, rest = words.partition("Every check")
+    assert "spec fail" in against
+    assert "1 of 2 must-pass scenarios pass under every seed" in against
+    assert "dogs fail seed 1: fail , 150 of 200 right; the 95 % lower bound 0.695 is under 0.9" in against
+    assert "seed 2" not in against.partition("golden row")[0], "a seed that passed says nothing there"
+    assert "rows label = 'dogs'" in against
+    assert "row-19 dog cat (seed 1); cow (seed 2) row-0 dog cat (seed 1)" in against, "what most seeds had wrong first"
+    assert ("row-10" in against, "row-11" in against) == (True, False), "a dozen"
+    assert "cats pass" in rest
+    assert "loss = 0.25" in rest
+
+
+def test_the_report_of_a_pass(bench):
+    verdict = gate(bench, [demanded("dogs", demand())], [measured("dogs", GOOD)])
+    assert report(bench, verdict, record("dogs")).code == 0
+    words = page(bench).words
+    assert "spec pass" in words
+    assert "What stands against" not in words
+    assert "1 of 1 must-pass scenarios pass" in words
+
+
+def test_the_json_report_is_the_verdict_and_what_it_is_about(bench):
+    verdict = gate(bench, [demanded("dogs", demand(), guard=[FALSE_ALARMS])], [measured("dogs", BAD, guard=alarms(9))])
+    metrics = [{"scenarios": [{**measured("dogs", guard={"wrong": [wrong("b")]}), "wrong": [wrong("a")]}]}]
+    made_by = record("dogs")
+    assert report(bench, verdict, made_by, metrics, [{"loss": 1.0}]).code == 0
+    found = bench.json("report/report.json")
+    assert {key: found[key] for key in verdict} == verdict
+    assert found["made_by"] == {"spec": "spec", **made_by}
+    assert found["training"] == {"1": {"loss": 1.0}}
+    assert found["examples"] == {"1": {"dogs": {"scenario": [wrong("a")], "guard": [wrong("b")]}}}
+
+
+def test_nothing_in_a_report_is_markup_or_template(bench):
+    verdict = gate(bench, [demanded(HOSTILE, demand())], [measured(HOSTILE, BAD)])
+    verdict["reasons"].append(HOSTILE)
+    verdict["seeds"][0]["scenarios"][0]["reason"] = HOSTILE
+    verdict["seeds"][0]["scenarios"][0]["checks"][0] |= {"reason": HOSTILE, "class": HOSTILE, "metric": HOSTILE}
+    made_by = {**record(HOSTILE, params={HOSTILE: HOSTILE}), "spec": HOSTILE, "image": HOSTILE, "code": HOSTILE}
+    made_by |= {"datasets": {HOSTILE: HOSTILE}, "pipeline": HOSTILE}
+    made_by["scenarios"][0] |= {"select": HOSTILE, "guard": HOSTILE}
+    rows = [wrong(HOSTILE, HOSTILE, HOSTILE)]
+    metrics = [{"scenarios": [{**measured(HOSTILE, guard={"wrong": rows}), "wrong": rows}]}]
+    assert report(bench, verdict, made_by, metrics, [{HOSTILE: 1.0}]).code == 0
+    text = bench.path("report/report.html").read_text(encoding="utf-8")
+    plain = {"html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "ul", "li", "span", "div"}
+    plain |= {
+        "small",
+        "code",
+        "section",
+        "details",
+        "summary",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "dl",
+        "dt",
+        "dd",
+    }
+    found = Page(text)
+    assert {tag for tag, _ in found.tags} <= plain
+    assert not any(name.startswith("on") for _, attributes in found.tags for name in attributes)
+    assert "49" not in found.words
+    assert found.words.count(HOSTILE) >= 15
+
+
+def test_a_report_needs_no_other_file(bench):
+    verdict = gate(bench, [demanded("dogs", demand())], [measured("dogs", GOOD)])
+    assert report(bench, verdict, record("dogs")).code == 0
+    text = bench.path("report/report.html").read_text(encoding="utf-8")
+    assert not re.search(r"https?:|//[a-z]|url\(|@import|<link|<script|<img|\bsrc=|\bhref=", text)
+    assert "default-src 'none'" in text
+    assert sorted(path.name for path in bench.path("report").iterdir()) == ["report.html", "report.json"]
+
+
+def test_the_same_verdict_is_the_same_bytes(bench):
+    verdict = gate(bench, [demanded("dogs", demand())], [measured("dogs", GOOD)])
+    seen = set()
+    for _ in range(2):
+        assert report(bench, verdict, record("dogs"), training=[{"loss": 1.0}] * 11).code == 0
+        seen.add(hashlib.sha256(bench.path("report/report.html").read_bytes()).hexdigest())
+    assert len(seen) == 1
+    assert list(page(bench).words.rpartition("returned")[2].split())[::4] == [f"{n}" for n in range(1, 12)]
+
+
+def test_a_report_without_a_scenario_says_so(bench):
+    for seeds in ([], [{"seed": 1, "scenarios": []}]):
+        verdict = {"verdict": "fail", "reasons": ["nothing was judged that must pass"], "seeds": seeds}
+        assert report(bench, verdict, record()).code == 0
+        words = page(bench).words
+        assert "No scenario was judged, and what was not judged is not passed." in words
+        assert "nothing was judged that must pass" in words
+
+
+@pytest.mark.parametrize(
+    "verdict", ["", "[]", {}, {"verdict": "pass"}, {"verdict": "pass", "reasons": [], "seeds": [1]}]
+)
+def test_a_verdict_that_is_none_is_not_shown(bench, verdict):
+    assert_said(report(bench, verdict, record()), 3)
+    assert not bench.path("report").exists()
+
+
+# -- conclude ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        *(
+            {"verdict": word}
+            for word in ("fail", "inconclusive", "not_compared", "PASS", " pass", "pass ", "passed", "")
+        ),
+        *({"verdict": value} for value in (None, True, 1, ["pass"], {"pass": True})),
+        {},
+        {"verdict": "fail", "reasons": "pass"},
+        {"verdict": "fail", "reasons": [1, None]},
+        {"Verdict": "pass"},
+    ],
+)
+def test_anything_but_a_pass_ends_with_1(bench, verdict):
+    assert_said(conclude(bench, verdict), 1, "the verdict is ")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "pass", '"pass"', '["pass"]', "null", '{"verdict":"pass"', "\ufeffpass", "[" * 99_999]
+)
+def test_a_verdict_that_cannot_be_read_is_never_green(bench, text):
+    assert_said(conclude(bench, text), 3, "input `verdict` at")

