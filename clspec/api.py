@@ -8,11 +8,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clspec import backend
 from clspec import compile as pipe
 from clspec import lock as locks
 from clspec.compile import Checked, Compiled, InvalidSpec
@@ -67,6 +65,8 @@ def write(bundle: Bundle, folder: Path) -> None:
     Raises:
         UsageError: the folder cannot be written; it is as it was.
     """
+    import tempfile  # noqa: PLC0415  # a check writes nothing, and is quicker without
+
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -117,6 +117,8 @@ def run(
     if jobs is not None and jobs < 1:
         message = f"at least one step runs at a time, not {jobs}"
         raise UsageError(message)
+    from clspec import backend  # noqa: PLC0415  # a check has no target, and is quicker without
+
     compiled = pipe.compile_for(path, "local", {})
     names = [found.name for found in compiled.plan.pipelines]
     if pipeline not in names:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clspec import backend, code, codes, graph, load, lock, lower, parse, shape
+from clspec import code, codes, load, lock, parse, shape
 from clspec.check import Facts, check
 from clspec.diagnostic import ClspecError, UsageError, did_you_mean, has_errors, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from clspec.backend import Backend, Bundle
     from clspec.diagnostic import Diagnostic
     from clspec.plan import Plan
 
@@ -48,7 +49,7 @@ class Compiled:
 
     checked: Checked
     plan: Plan
-    bundle: backend.Bundle
+    bundle: Bundle
     diagnostics: tuple[Diagnostic, ...]
 
 
@@ -107,6 +108,8 @@ def plan(checked: Checked) -> Plan:
         InvalidSpec: the spec has errors.
         ClspecError: the code cannot be read.
     """
+    from clspec import graph, lower  # noqa: PLC0415  # a check makes no plan, and is quicker without
+
     if checked.facts is None or has_errors(checked.diagnostics):
         raise InvalidSpec(checked.diagnostics)
     made = lower.lower(checked.facts, code.digest(checked.facts.root))
@@ -123,6 +126,8 @@ def compile_for(path: str, target: str, settings: Mapping[str, str]) -> Compiled
         InvalidSpec: the spec has errors, or says what the target cannot express.
         BackendError: the target made files that must not be written.
     """
+    from clspec import backend  # noqa: PLC0415  # a check has no target, and is quicker without
+
     chosen = backend.load(target)
     options = options_of(chosen, settings)
     checked = read(path)
@@ -136,7 +141,7 @@ def compile_for(path: str, target: str, settings: Mapping[str, str]) -> Compiled
     return Compiled(checked=checked, plan=made, bundle=bundle, diagnostics=diagnostics)
 
 
-def options_of(chosen: backend.Backend, settings: Mapping[str, str]) -> Any:
+def options_of(chosen: Backend, settings: Mapping[str, str]) -> Any:
     """A backend's options from `--set KEY=VALUE` texts, each read as its field's type.
 
     Raises:

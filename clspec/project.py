@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 from clspec.diagnostic import UsageError
@@ -55,6 +54,8 @@ def default_spec(folder: Path) -> str:
 def _named(path: Path) -> str | None:
     if not path.is_file():
         return None
+    import tomllib  # noqa: PLC0415  # whoever names a spec does without
+
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

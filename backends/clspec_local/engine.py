@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
-import signal
 import threading
 import time
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clspec import graph
 from clspec.backend import Happening, Outcome, State
 from clspec.diagnostic import ClspecError, StepFailed, UsageError
 from clspec_local import artifacts
-from clspec_local.artifacts import PARAMETERS, Result, Results
+from clspec_local.artifacts import Result, Results
+from clspec_local.call import arguments, progress
 from clspec_local.claim import WORK, claim, tidy
 from clspec_local.history import History
+from clspec_local.interruption import asked_to_end
 from clspec_local.process import Ended, Process, environment
-from clspec_local.supervise import ASKING, Work
+from clspec_local.supervise import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from clspec.backend import Workplace
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 _TICK = 0.02
 _LOOK_EVERY = 0.25
-_TAIL = 64 * 1024
-"""So many bytes of a log's end are looked at for progress."""
 _LONGEST_PAUSE = 30
 """Seconds before a step is tried again, at most."""
 _OVER = {State.DONE, State.REUSED, State.SKIPPED}
@@ -123,7 +120,7 @@ class Engine:
             tidy(self._folder.parent, self._history)
             self._history.begin(self._run, self._plan.name, self._pipeline.name)
             self._kept = Results(self._place.state / "artifacts", self._history)
-            with _asked_to_end() as self._asked:
+            with asked_to_end() as self._asked:
                 try:
                     self._loop()
                 finally:
@@ -211,7 +208,7 @@ class Engine:
         made.mkdir(parents=True)
         threads = max(1, int(self._cores_of(step)))
         work = Work(
-            arguments=self._arguments(step, made),
+            arguments=arguments(step, self._place, self._results, made),
             variables=environment(
                 os.environ, [secret.env for secret in step.secrets], threads, self._place.store, step.config
             ),
@@ -223,19 +220,6 @@ class Engine:
             self._watch(Happening(step=step.id, state=State.STARTED))
         self._tries[step.id] = self._tries.get(step.id, 0) + 1
         self._running[step.id] = _Running(step=step, key=key, process=Process(work), made=made)
-
-    def _arguments(self, step: Step, made: Path) -> list[str]:
-        config = made.parent / f"{step.id}.json"  # a file, since a command line has a longest length
-        config.write_text(step.config, encoding="ascii")
-        found = [step.kind.value, "--config", f"@{config}", "--store", self._place.store, "--progress"]
-        found += ["--code", str(self._place.code), "--folder", str(self._place.folder)]
-        for entry in step.inputs:
-            found += ["--in", f"{entry.name}={self._results[entry.step].paths[entry.output]}"]
-        for artifact in step.outputs:
-            found += ["--out", f"{artifact.name}={made / artifact.name}"]
-        for name in step.parameters:
-            found += ["--out-param", f"{name}={made / PARAMETERS / name}"]
-        return found
 
     def _log(self, step: Step) -> Path:
         return self._folder / f"{step.id}.log"
@@ -252,7 +236,7 @@ class Engine:
         if now - running.looked >= _LOOK_EVERY:
             running.looked = now
             self._keep_limits(running)
-            running.note = _progress(self._log(running.step)) or running.note
+            running.note = progress(self._log(running.step)) or running.note
             self._tell(running, State.PROGRESS, running.note)
 
     def _keep_limits(self, running: _Running) -> None:
@@ -339,35 +323,7 @@ class Engine:
         return None
 
 
-def _progress(log: Path) -> str:
-    """The newest progress that a step tells in its log; lines of the user's that only look like it are none."""
-    with suppress(OSError), log.open("rb") as stream:
-        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
-        for line in reversed(stream.read().split(b"\n")[:-1]):
-            if line.startswith(b'{"progress"'):
-                with suppress(ValueError, KeyError, TypeError, RecursionError):
-                    found: dict[str, Any] = json.loads(line)["progress"]
-                    return f"{int(found['done'])} of {int(found['of'])} {found['what']}"
-    return ""
-
-
 def _said(error: OSError) -> str:
     """An error of the system in one line."""
     place = f": {error.filename}" if error.filename else ""
     return f"the run cannot go on: {error.strerror or error}{place}"
-
-
-@contextmanager
-def _asked_to_end() -> Iterator[list[int]]:
-    """Note the signals that ask the run to end, instead of raising in the middle of what must be whole."""
-    asked: list[int] = []
-    before = {number: signal.getsignal(number) for number in (*ASKING, signal.SIGCHLD)}
-    for number in ASKING:
-        if before[number] is not signal.SIG_IGN:  # as `nohup` and a shell's `&` set it
-            signal.signal(number, lambda found, _: asked.append(found))
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, children would be gone before anybody asks how they ended
-    try:
-        yield asked
-    finally:
-        for number, found in before.items():
-            signal.signal(number, found or signal.SIG_DFL)

@@ -89,7 +89,7 @@ def metrics_have_their_class(facts: Facts) -> Iterator[Diagnostic]:
 def classes_exist(facts: Facts) -> Iterator[Diagnostic]:
     """Every class that a check names, or that a selection asks the label for, is one of the task's."""
     classes, label = facts.spec.task.classes, facts.spec.task.label
-    if not classes:
+    if not classes or not facts.intact("task", "classes"):
         return
     for check, at in _checks(facts):
         metric = catalog.METRICS.get(check.metric)

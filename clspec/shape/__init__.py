@@ -35,16 +35,19 @@ def check(document: Document) -> tuple[tuple[Diagnostic, ...], Document]:
     What remains is again of the right shape, whole sections possibly missing, so that its meaning can still be judged.
     """
     errors = list(_validator().iter_errors(document.value))
-    fractions = _fractions(document.value)
+    wrong = {tuple(error.instance_path) for error in errors}
+    fractions = [at for at in _fractions(document.value) if at not in wrong]
     slips = meant(errors)
     diagnostics = [found for error in errors for found in said(error, document, slips)]
     diagnostics += [not_whole(at, document) for at in fractions]
+    # What an alias repeats is wrong wherever it stands, and told once: where it is written.
+    told = {(found.span, found.code, found.message): found for found in reversed(diagnostics)}
     gone = [*fractions, *_blamed(errors)]
     rest = document
     while gone:
         rest = rest.without(gone)
         gone = list(_blamed(e for e in _validator().iter_errors(rest.value) if not _section_missing(e)))
-    return tuple(diagnostics), rest
+    return tuple(told.values()), rest
 
 
 @cache

@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -118,7 +119,6 @@ def test_its_step_ends_with_it(program, number):
         running.send_signal(number)
         assert running.wait() != 0
     pid = int(tries.read_text().split()[0])
-    with suppress(ProcessLookupError):  # it is gone, or dead and not yet collected
+    with suppress(ProcessLookupError, FileNotFoundError):  # it is gone, or dead and not yet collected
         os.kill(pid, 0)
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as stream:
-            assert stream.read().rpartition(")")[2].split()[0] == "Z"
+        assert Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"

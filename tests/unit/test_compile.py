@@ -404,7 +404,7 @@ def test_a_backend_cannot_write_outside_of_its_folder(tiny, plugin, path):
         ({"head": "raise RuntimeError('half installed')"}, ["mine-target 1.0", "half installed"]),
         ({"head": "import no_such_library"}, ["mine-target 1.0", "no_such_library"]),
         ({"attributes": "api_version = 2"}, ["mine-target 1.0", "protocol 2, this clspec speaks 1"]),
-        ({"after": "del Mine.emit"}, ["mine-target 1.0", "is not a backend: Mine"]),
+        ({"after": "del Mine.emit"}, ["mine-target 1.0", "lacks `emit`"]),
     ],
 )
 def test_a_backend_that_cannot_be_used_is_named_with_its_distribution(tiny, plugin, made, words):

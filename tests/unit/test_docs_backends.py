@@ -211,3 +211,16 @@ def test_the_contract_notices(distribution, slip):
     )
     assert ended.returncode == 1, ended.stdout
     assert re.search(f"^FAILED .*{re.escape(noticed)}", ended.stdout, re.MULTILINE), ended.stdout
+
+
+def test_a_declared_limit_is_expected_and_an_undeclared_one_is_not(distribution):
+    distribution.edit("not step.when.equals.isalnum()", "True")
+    distribution.install()
+    command = "python -m pytest -q -p no:cacheprovider tests -k 'takes_what_it_supports'"
+    ended = distribution.shell(command, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert sorted(re.findall(r"^FAILED .*\[([-\w]+)\]", ended.stdout, re.MULTILINE)) == ["condition", "regression"]
+    contract = distribution.folder / "tests" / "test_contract.py"
+    old = "(BackendContract):\n"
+    contract.write_text(contract.read_text().replace(old, old + "    supports_conditions = False\n"))
+    ended = distribution.shell(command, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert ended.returncode == 0, ended.stdout

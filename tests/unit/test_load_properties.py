@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from functools import partial
 
 import pytest
@@ -314,6 +315,10 @@ def test_where_both_parsers_read_a_text_they_read_the_same(text):
 # -- beside an independent parser --------------------------------------------------------------------------------------
 
 
+# It takes `1_000` for a number, and reads a block scalar that is empty as a line break at the end of a file.
+YAML_RS_ODDITIES = re.compile(r"[0-9]_|[|>][-+0-9]*\s*\Z")
+
+
 def yaml_rs():
     return pytest.importorskip("yaml_rs", reason="yaml-rs, the independent parser of these tests, is not installed")
 
@@ -330,7 +335,7 @@ def test_an_independent_parser_reads_the_same(case):
 def test_where_an_independent_parser_accepts_odd_text_it_reads_the_same(text):
     module = yaml_rs()
     document, diagnostics = load(text, "spec.yaml")
-    if diagnostics:
+    if diagnostics or YAML_RS_ODDITIES.search(text):
         return
     try:
         other = module.loads(text, parse_datetime=False)

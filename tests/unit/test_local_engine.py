@@ -132,6 +132,16 @@ def stubborn_family(model, note):
     family_at_work(model, note)
 
 
+def polite(model, note):
+    def leave(number, frame):
+        Path(note).write_text("asked")
+        sys.exit(1)
+
+    signal.signal(signal.SIGTERM, leave)
+    Path(note + ".family").write_text("{}")
+    time.sleep(600)
+
+
 def fill(model, note):
     (model / "more.bin").write_bytes(bytes(2**24))
 
@@ -542,6 +552,14 @@ def test_an_interrupted_run_leaves_nothing_behind_and_can_be_gone_on_with(site, 
     assert site.ask("SELECT exit_code FROM run ORDER BY started DESC LIMIT 1") == [(130,)]
     assert site.ask("SELECT state, note FROM step WHERE id = 'train-1'") == [("failed", "interrupted")]
     assert site.run(site.train(seed=2)).code == 0
+
+
+def test_a_step_is_asked_to_end_before_it_is_made_to(site):
+    process = site.start(site.train("polite", note=site.note))
+    wait_until(lambda: site.family() is not None)
+    process.send_signal(signal.SIGTERM)
+    assert site.end(process).code == 130
+    assert Path(site.note).read_text() == "asked"
 
 
 def test_signals_that_are_ignored_stay_ignored(site):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clspec import api, pinning
+from clspec import api
 from clspec.compile import InvalidSpec
 from clspec.data.storage import storage_at
 from clspec.data.table import DataError
@@ -31,7 +31,9 @@ class Project:
         self.change("key: id,", "key: id, group: tree,", "{id: string, ", "{id: string, tree: string, ")
         self.fruit = {
             "orchard": [fruit(f"o{n:03}", grams=n, tree=f"t{n // 4}") for n in range(20)],
-            "market": [fruit(f"m{n:03}", grams=n, tree=f"u{n}", label="melon" if n % 2 else "apple") for n in range(240)],
+            "market": [
+                fruit(f"m{n:03}", grams=n, tree=f"u{n}", label="melon" if n % 2 else "apple") for n in range(240)
+            ],
         }
         self.write_code()
 
@@ -101,7 +103,6 @@ def codes(project):
 
 def test_what_has_no_pin_is_pinned(project):
     assert set(codes(project)) == {"CLS601", "CLS414"}
-    project.change('defaults: {', 'defaults: {') if "defaults: {" in project.spec else None
     made = project.lock()
     assert [line.partition(":")[0] for line in made.changes] == ["fruit", "golden", "scenarios", "sources"]
     assert project.numbers("fruit") == [(1, 20)]
@@ -139,7 +140,7 @@ def test_every_other_pin_is_kept(locked):
 
 
 def test_a_name_that_is_no_dataset(locked):
-    with pytest.raises(UsageError, match="there is no dataset `fruits` to update: did you mean `fruit`"):
+    with pytest.raises(UsageError, match=r"there is no dataset `fruits` to update: did you mean `fruit`"):
         locked.lock("fruits")
 
 
@@ -167,7 +168,7 @@ def test_a_dataset_that_is_gone_loses_its_pin(locked):
 
 
 def test_what_an_image_tag_means(locked):
-    with pytest.raises(UsageError, match="`code.image` is no tag"):
+    with pytest.raises(UsageError, match=r"`code\.image` is no tag"):
         locked.lock(image=DIGEST)
     locked.change("code: {root: code}", 'code: {root: code, image: "example.com/x:1", workdir: /app}')
     for wrong in ("latest", "sha256:12", DIGEST.upper(), f"example.com/x@{DIGEST}"):
@@ -181,7 +182,7 @@ def test_what_an_image_tag_means(locked):
 
 
 def test_a_spec_with_other_errors_is_not_locked(project):
-    project.change("entrypoint: \"fruit:train\"", "entrypoint: \"fruit:trian\"")
+    project.change('entrypoint: "fruit:train"', 'entrypoint: "fruit:trian"')
     with pytest.raises(InvalidSpec) as raised:
         project.lock()
     assert [found.code for found in raised.value.diagnostics if found.is_error] == ["CLS309"]
@@ -205,7 +206,9 @@ def test_a_source_that_fails_leaves_no_lock(project):
 def test_a_dataset_in_the_store_with_other_columns(locked):
     locked.change("tree: string, grams: double", "tree: string, grams: integer")
     assert "CLS602" in codes(locked)
-    with pytest.raises(Refused, match="dataset `fruit` has other columns or another key in .*: |give the dataset another"):
+    with pytest.raises(
+        Refused, match=r"dataset `fruit` has other columns or another key in .*; give the dataset another"
+    ):
         locked.lock("fruit")
 
 
@@ -289,7 +292,9 @@ def test_a_file_counts_from_where_one_stands(locked, monkeypatch):
 
 
 def test_rows_of_a_source_are_added(locked):
-    locked.change("  market:", '  garden: {type: jsonl, uri: garden.jsonl, columns: {id: string, grams: double}}\n  market:')
+    locked.change(
+        "  market:", "  garden: {type: jsonl, uri: garden.jsonl, columns: {id: string, grams: double}}\n  market:"
+    )
     locked.file("garden.jsonl", {"id": "x", "grams": 1.0})
     added = locked.add("fruit", "garden")
     assert (added.appended.new, added.appended.version.origin) == (1, "garden")
@@ -298,7 +303,9 @@ def test_rows_of_a_source_are_added(locked):
 
 
 def test_a_source_of_other_types_is_refused(locked):
-    locked.change("  market:", '  garden: {type: jsonl, uri: garden.jsonl, columns: {id: string, grams: integer}}\n  market:')
+    locked.change(
+        "  market:", "  garden: {type: jsonl, uri: garden.jsonl, columns: {id: string, grams: integer}}\n  market:"
+    )
     locked.file("garden.jsonl", {"id": "x", "grams": 1})
     with pytest.raises(DataError, match="`grams` of source `garden` is not double, as the dataset has it"):
         locked.add("fruit", "garden")
@@ -366,9 +373,3 @@ def test_a_file_that_does_not_fit(locked):
     (locked.folder / "more.csv").write_text("id,tree,grams,label\nx,t,1,apple\n,t,1,apple\n")
     with pytest.raises(DataError, match=r"1 rows of .*more\.csv have no `id`"):
         locked.add("fruit", locked.folder / "more.csv")
-
-
-def test_there_is_one_place_for_each_dataset_of_a_spec(locked):
-    facts = api.check(locked.spec).facts
-    assert pinning.dataset_of(facts, "fruit") == locked.dataset("fruit") or locked.numbers("fruit")
-    assert (locked.folder / "store/hello/datasets/fruit/versions/00000001.json").is_file()

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from clspec import api, parse, shape, spec
 from clspec.codes import CODES
 from clspec.load import load
+from clspec.report.diagnostics import as_json, as_text
 from clspec.shape.published import homes
 from clspec_schema import schema
 
@@ -553,6 +554,43 @@ def test_a_wrong_value_is_told_in_plain_words(  # noqa: PLR0913, PLR0917
     (found,) = [d for d in judged(value, tmp_path, monkeypatch) if d.is_error]
     assert found.message == message
     assert found.hint == hint
+
+
+def test_what_an_alias_repeats_is_told_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = EXAMPLES["robotaxi"].read_text().replace("      label: string", "      label: strng")
+    Path("spec.yaml").write_text(text)
+    Path("spec.lock").write_text(EXAMPLES["robotaxi"].with_suffix(".lock").read_text())
+    Path("robotaxi").symlink_to(EXAMPLES["robotaxi"].with_suffix(""))
+    (found,) = api.check("spec.yaml").diagnostics
+    assert (found.code, found.where, found.hint) == (
+        "CLS204",
+        "sources.first_drives.columns.label",
+        "did you mean `string`?",
+    )
+
+
+@pytest.mark.parametrize("classes", [["cat", 3], ["cat", "dog", 3.0], ["cat", None]])
+def test_a_broken_class_makes_no_other_unknown(classes, tmp_path, monkeypatch):
+    value = valid()
+    value["task"]["classes"] = classes
+    assert [d.code for d in judged(value, tmp_path, monkeypatch)] == ["CLS203"]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+@settings(MANY, max_examples=60)
+@given(data=st.data())
+def test_check_never_falls_over(name, data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("spec", numbered=True)
+    path = folder / "spec.yaml"
+    path.write_text(json.dumps(data.draw(mutants(name)), indent=1))
+    if data.draw(st.booleans()):
+        path.with_suffix(".lock").write_text(EXAMPLES["robotaxi"].with_suffix(".lock").read_text())
+    checked = api.check(str(path))
+    assert checked.facts is not None or any(d.is_error for d in checked.diagnostics)
+    text = as_text(checked.diagnostics, checked.sources, colours=False)
+    assert text.count(f"{path}:") == len(checked.diagnostics)
+    assert json.loads(as_json(checked.diagnostics))["errors"] == sum(d.is_error for d in checked.diagnostics)
 
 
 def test_a_union_is_told_of_by_its_kind(tmp_path, monkeypatch):

@@ -68,7 +68,7 @@ def s3(tmp_path_factory):
         "s3.port.iceberg": 0,
         "s3.port.lance": 0,
     }
-    command = [WEED, "server", "-s3", *(f"-{name}={value}" for name, value in options.items())]
+    command = [WEED, f"-logdir={folder}", "server", "-s3", *(f"-{name}={value}" for name, value in options.items())]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, env={**os.environ, **keys}, stdout=log, stderr=log)
     try:
@@ -82,6 +82,10 @@ def s3(tmp_path_factory):
     finally:
         process.kill()
         process.wait()
+        ports = {str(port + more) for port in (master, volume, filer, port) for more in (0, 10_000)}
+        for left in Path("/tmp").glob("seaweedfs-*.sock"):  # it has no option for where all of these lie
+            if left.stem.rpartition("-")[2] in ports:
+                left.unlink()
 
 
 def _wait(url, process, log):

@@ -1,0 +1,48 @@
+"""A step as a call of the step program: what it is told on its command line, and what it tells in its log."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from clspec_local.artifacts import PARAMETERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from clspec.backend import Workplace
+    from clspec.plan import Step
+    from clspec_local.artifacts import Result
+
+_TAIL = 64 * 1024
+"""So many bytes of a log's end are looked at for progress."""
+
+
+def arguments(step: Step, place: Workplace, results: Mapping[str, Result], made: Path) -> list[str]:
+    """The command line of a step that writes what it makes into the folder `made`."""
+    config = made.parent / f"{step.id}.json"  # a file, since a command line has a longest length
+    config.write_text(step.config, encoding="ascii")
+    found = [step.kind.value, "--config", f"@{config}", "--store", place.store, "--progress"]
+    found += ["--code", str(place.code), "--folder", str(place.folder)]
+    for entry in step.inputs:
+        found += ["--in", f"{entry.name}={results[entry.step].paths[entry.output]}"]
+    for artifact in step.outputs:
+        found += ["--out", f"{artifact.name}={made / artifact.name}"]
+    for name in step.parameters:
+        found += ["--out-param", f"{name}={made / PARAMETERS / name}"]
+    return found
+
+
+def progress(log: Path) -> str:
+    """The newest progress that a step tells in its log; lines of the user's that only look like it are none."""
+    with suppress(OSError), log.open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
+        for line in reversed(stream.read().split(b"\n")[:-1]):
+            if line.startswith(b'{"progress"'):
+                with suppress(ValueError, KeyError, TypeError, RecursionError):
+                    found: dict[str, Any] = json.loads(line)["progress"]
+                    return f"{int(found['done'])} of {int(found['of'])} {found['what']}"
+    return ""
