@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import warnings
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
+from importlib.util import decode_source
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -105,22 +107,37 @@ def function(root: Path, entrypoint: str) -> Function:
         Unreadable: the module is not valid Python.
     """
     module, _, name = entrypoint.partition(":")
+    return _found(root, module, name, ())
+
+
+def _found(root: Path, module: str, name: str, seen: tuple[tuple[str, str], ...]) -> Function:
+    if (module, name) in seen:
+        message = f"`{name}` is imported in a circle: " + " -> ".join([m for m, _ in seen] + [module])
+        raise NotFound(message)
     path = _module_path(root, module)
-    tree = _tree(path)
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-    if name in functions:
-        found = functions[name]
-        if isinstance(found, ast.AsyncFunctionDef):
-            message = f"`{name}` in {path.name} is `async`; a plain function is needed"
-            raise NotFound(message)
+    tree = _parsed(path.name, _content(path))
+    defined = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    if isinstance(found := defined.get(name), ast.FunctionDef):
         return _signature(found)
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for alias in node.names:
-                if (alias.asname or alias.name) == name and _module_exists(root, node.module):
-                    return function(root, f"{node.module}:{alias.name}")
+    if found is not None:
+        what = "a class" if isinstance(found, ast.ClassDef) else "`async`"
+        message = f"`{name}` in {path.name} is {what}; a plain function is needed"
+        raise NotFound(message)
+    for source, original in _imports(tree, module, name, package=path.name == "__init__.py"):
+        if _module_exists(root, source):
+            return _found(root, source, original, (*seen, (module, name)))
     message = f"{path.relative_to(root).as_posix()} has no function `{name}` at its top level"
-    raise NotFound(message, tuple(functions))
+    raise NotFound(message, tuple(n for n, node in defined.items() if isinstance(node, ast.FunctionDef)))
+
+
+def _imports(tree: ast.Module, module: str, name: str, *, package: bool) -> Iterator[tuple[str, str]]:
+    """The modules that a name is imported from, each with what it is called there."""
+    here = module.split(".") if package else module.split(".")[:-1]
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level <= len(here) + (not node.level):
+            above = here[: len(here) - node.level + 1] if node.level else []
+            source = ".".join([*above, *filter(None, [node.module])])
+            yield from ((source, alias.name) for alias in node.names if (alias.asname or alias.name) == name)
 
 
 def _module_exists(root: Path, module: str) -> bool:
@@ -141,17 +158,25 @@ def _module_path(root: Path, module: str) -> Path:
     raise NotFound(message, known)
 
 
-@cache
-def _tree(path: Path) -> ast.Module:
+def _content(path: Path) -> bytes:
     try:
-        return ast.parse(path.read_bytes())
+        return path.read_bytes()
+    except OSError as error:
+        message = f"{path.name}: {error.strerror}"
+        raise Unreadable(message) from error
+
+
+@lru_cache(maxsize=64)
+def _parsed(name: str, content: bytes) -> ast.Module:
+    """The module with this content; what Python only warns of is its author's business."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(decode_source(content))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         place = f", line {line}" if line else ""
-        message = f"{path.name}{place}: {getattr(error, 'msg', None) or error}"
-        raise Unreadable(message) from error
-    except OSError as error:
-        message = f"{path.name}: {error.strerror}"
+        message = f"{name}{place}: {getattr(error, 'msg', None) or error}"
         raise Unreadable(message) from error
 
 

@@ -48,14 +48,17 @@ CODES: dict[str, Code] = {
     "CLS103": Code(
         _E,
         "file too large",
-        "A spec may be 32 MiB (256 KiB where PyYAML came without libyaml: its Python stand-in is slow).",
+        "A spec may be 32 MiB, with four million keys, values and brackets (256 KiB where PyYAML came without "
+        "libyaml: its Python stand-in is slow).",
     ),
     "CLS104": Code(
         _E,
         "hidden character",
-        "Control characters, bidirectional overrides, and the line breaks NEL, U+2028, U+2029 and a lone carriage "
-        "return can make a reviewer see another text than the machine reads. Remove the character; inside a "
-        'double-quoted string an escape such as "\\u2028" says the same in the open.',
+        "Control characters, bidirectional overrides, characters without width, and the line breaks NEL, U+2028, "
+        "U+2029 and a lone carriage return can make a reviewer see another text than the machine reads. Joiners and "
+        "variation selectors are accepted after letters that they can act on, not after ASCII. Remove the character; "
+        'inside a double-quoted string an escape such as "\\u2028" says the same in the open (but no text can hold '
+        "a null character or half a surrogate pair).",
     ),
     "CLS105": Code(
         _E,

@@ -143,7 +143,8 @@ def _no_text(c: Complaint) -> Finding:
 
 
 def _tight_colon(c: Complaint) -> Finding:
-    return c.found("a `:` without a space after it", "put a space after it, or quote the value if the `:` is part of it")
+    hint = "put a space after it, or quote the value if the `:` is part of it"
+    return c.found("a `:` without a space after it", hint)
 
 
 def _bad_name(c: Complaint) -> Finding:

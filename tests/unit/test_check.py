@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from clspec import api, catalog, code, lock
+from clspec import api, catalog, lock
 from clspec import compile as pipe
 from clspec.check import RULES
 from clspec.check.schedules import cron_complaint, time_zones
@@ -27,7 +27,6 @@ GONE = object()
 @pytest.fixture(autouse=True)
 def _folder(tmp_path, monkeypatch):
     """An empty project with the code of the diagnostics' cases."""
-    getattr(code._tree, "cache_clear", list)()  # what it keeps of other projects, by relative path
     monkeypatch.chdir(tmp_path)
     Path("code").mkdir()
     Path("code/model.py").write_text((DIAGNOSTICS / "code" / "model.py").read_text())
@@ -521,13 +520,11 @@ def test_entry_points_are_found_where_python_finds_them(name):
     assert found == ([] if expected is None else [(expected, "training.entrypoint")])
 
 
-@pytest.mark.xfail(strict=True, reason="clspec.code follows a circle of imports without end")
 def test_two_modules_that_import_from_each_other_end():
     write({"a.py": "from b import train", "b.py": "from a import train"})
     assert said(spec(training__entrypoint="a:train")) == [("CLS309", "training.entrypoint")]
 
 
-@pytest.mark.xfail(strict=True, reason="clspec.code follows no relative import")
 def test_a_package_may_pass_on_what_a_module_of_it_holds():
     write({"pkg/__init__.py": "from .fit import train", "pkg/fit.py": f"def train({TRAIN}): ..."})
     assert said(spec(training__entrypoint="pkg:train")) == []
@@ -535,19 +532,16 @@ def test_a_package_may_pass_on_what_a_module_of_it_holds():
     assert said(spec(training__entrypoint="pkg:train")) == [("CLS311", "training.entrypoint")]
 
 
-@pytest.mark.xfail(strict=True, reason="clspec.code lets the warnings of the user's code through")
 def test_code_that_python_warns_of_is_read_in_silence():
     write({"train.py": f'PATTERN = "\\d"\ndef train({TRAIN}): ...'})
     assert said(spec(training__entrypoint="train:train")) == []
 
 
-@pytest.mark.xfail(strict=True, reason="clspec.code takes a comment that Python would refuse")
 def test_a_comment_is_utf_8_as_well():
     Path("code/train.py").write_bytes(f"# \xff\ndef train({TRAIN}): ...".encode("latin-1"))
     assert said(spec(training__entrypoint="train:train")) == [("CLS310", "training.entrypoint")]
 
 
-@pytest.mark.xfail(strict=True, reason="clspec.code keeps a module by its relative path, however it changes")
 def test_code_is_read_as_it_is_now():
     write({"train.py": "def train(): ..."})
     assert said(spec(training__entrypoint="train:train")) == [("CLS311", "training.entrypoint")]
@@ -569,6 +563,13 @@ def test_every_place_is_called_as_it_should_be():
 def test_parameters_reach_the_function():
     assert judged(spec(training__params={"epochs": 3})) == ()
     assert said(spec(training__params={"epoch": 3})) == [("CLS311", "training.entrypoint")]
+    write({"train.py": f"def train({TRAIN}, epochs): ..."})
+    broken = spec(training__entrypoint="train:train", training__params={"epochs": None})
+    assert said(broken) == [("CLS203", "training.params.epochs")]
+    commanded = spec(
+        training__entrypoint=GONE, training__command=[*COMMAND, "{params.lr}"], training__params={"lr": None}
+    )
+    assert said(commanded) == [("CLS203", "training.params.lr")]
     assert said(spec(training__params={"seed": 3})) == [("CLS311", "training.params.seed")]
 
 
@@ -678,6 +679,7 @@ def test_a_store_lies_where_it_can_be_reached(store, expected):
         "0 2 * * *",
         "*/5 0-6/2 1,15 jan,JUL mon-fri",
         "0 0 29 2 *",
+        "0 0 29,30 2 *",
         "0 0 31 2 1",
         "59 23 31 12 7",
         "5/10 * * * *",

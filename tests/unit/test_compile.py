@@ -1,5 +1,6 @@
 """A spec becomes a target's files: what they hold, byte for byte, and what is left behind when it does not."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -367,7 +368,8 @@ def plugin(tmp_path):
             backend = Mine()
             """)
         )
-        return {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+        return {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
 
     return made
 

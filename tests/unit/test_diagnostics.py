@@ -6,9 +6,11 @@ lock out, `# escaped` reads escapes such as `\\xff` as bytes, `# padded: N` fill
 `CLSPEC_WRITE_DIAGNOSTICS=1` writes the `.out` files anew.
 """
 
+import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,8 @@ import pytest
 from clspec import api
 from clspec.codes import CODES
 from clspec.compile import InvalidSpec
-from clspec.report.diagnostics import as_text
+from clspec.diagnostic import Diagnostic, Severity, Span
+from clspec.report.diagnostics import as_json, as_lines, as_text
 
 CASES = Path(__file__).parents[1] / "diagnostics"
 CODES_WITH_CASE = sorted(path.stem for path in CASES.glob("CLS*.yaml"))
@@ -100,6 +103,52 @@ def test_the_sources_name_no_code_that_the_table_lacks():
     named = {code for text in texts for code in re.findall(r"\bCLS[0-9]{3}\b", text)}
     assert len(texts) > 50
     assert named == CODES.keys()
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\x85", "\x0c", "\x1c"])
+def test_the_line_shown_is_the_line_meant(odd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(CASES / "code", "code")
+    shutil.copy(CASES / "valid.lock", "spec.lock")
+    text = (CASES / "valid.yaml").read_text().replace("store: store", f"store: store # {odd}").replace("min:", "mim:")
+    Path("spec.yaml").write_text(text, newline="")
+    hidden, slip = api.check("spec.yaml").diagnostics
+    assert (hidden.code, slip.code) == ("CLS104", "CLS201")
+    shown = as_text((slip,), {"spec.yaml": text}, colours=False).splitlines()
+    line, marks = shown[1], shown[2]
+    assert line[marks.index("^") : marks.rindex("^") + 1] == "mim"
+
+
+def test_a_byte_order_mark_and_carriage_returns_are_no_columns():
+    text = (CASES / "valid.yaml").read_text().replace("kind:", "knd:").replace("\n", "\r\n")
+    found = Diagnostic(
+        code="CLS201", severity=Severity.ERROR, message="unknown", path="x.yaml", span=Span(2, 1, 2, 4), hint=""
+    )
+    shown = as_text((found,), {"x.yaml": f"\ufeff{text}"}, colours=False)
+    assert shown.splitlines()[1:3] == ["    2 | knd: ContinuousLearning", "      | ^^^"]
+    first = as_text((replace(found, span=Span(1, 1, 1, 11)),), {"x.yaml": f"\ufeff{text}"}, colours=False)
+    assert first.splitlines()[1:3] == ["    1 | apiVersion: clspec.dev/v1alpha1", "      | ^^^^^^^^^^"]
+
+
+def test_what_is_shown_stays_short_and_colours_are_asked_for():
+    found = Diagnostic(code="CLS304", severity=Severity.ERROR, message="m" * 10_000, path="x.yaml", hint="h" * 10_000)
+    plain = as_text((found,) * 300, {}, colours=False)
+    assert max(map(len, plain.splitlines())) < 600
+    assert "... and 100 more" in plain
+    assert plain.endswith("300 errors\n")
+    assert "\033" not in plain
+    assert "\033[1;31m" in as_text((found,), {}, colours=True)
+    assert json.loads(as_json((found,)))["diagnostics"][0]["message"] == "m" * 10_000
+
+
+def test_nothing_from_a_spec_reaches_the_terminal_unseen():
+    evil = "a\033[31mb\u202ec\u2028d\x00"
+    found = Diagnostic(
+        code="CLS304", severity=Severity.ERROR, message=evil, path=evil, span=Span(1, 1, 1, 3), hint=evil
+    )
+    for text in (as_text((found,), {evil: evil}, colours=False), as_lines((found,))):
+        assert text.replace("\n", "").isprintable()
+        assert "a\\x1b[31mb\\u202ec\\u2028d\\x00" in text
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -164,7 +164,7 @@ def compiled(project, tmp_path, surroundings):
     folder = tmp_path / home
     folder.mkdir(exist_ok=True)
     environment = {
-        "PATH": os.environ["PATH"],
+        **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
         "PYTHONHASHSEED": seed,
         "TZ": zone,
         "LANG": locale,

@@ -172,7 +172,9 @@ def pretend(model, note):
 
 
 def look(model, note):
+    sys.__stdout__.flush()
     seen = {
+        "cores": os.environ["OMP_NUM_THREADS"],
         "variables": sorted(os.environ),
         "stdin": os.readlink("/proc/self/fd/0"),
         "threads": threading.active_count(),
@@ -212,7 +214,7 @@ if before == "garbage":
 
 
 def tell(*words):
-    print(json.dumps(words), flush=True)
+    print(json.dumps(words))
 
 
 try:
@@ -273,7 +275,7 @@ class Site:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **(env or {})},
+            env={**os.environ, "PYTHONUNBUFFERED": "", **(env or {})},
             start_new_session=True,
             **given,
         )
@@ -597,6 +599,7 @@ def test_a_killed_supervisor_is_a_killed_step(site):
     wait_until(lambda: not alive(worker) and not alive(child))  # what is in a session of its own is beyond reach here
     for pid in site.family()["pids"][2:]:
         os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(site.family()["scratch"])
 
 
 def test_killed_at_any_moment_nothing_is_torn_nothing_lost_nothing_left(site):
@@ -709,9 +712,15 @@ def test_a_step_has_a_clean_process_of_its_own(site, isolation):
     assert (found["stdin"], found["threads"], found["mask"]) == ("/dev/null", 1, 0)
     assert all(found["signals"])
     assert "" not in found["path"] or isolation is Isolation.FORK  # there it is the engine's own
+    (log,) = site.state.glob("runs/*/train-1.log")
+    assert "buffered before the run" not in log.read_text()
     assert "CANARY" not in found["variables"]
     assert "AWS_SECRET_ACCESS_KEY" not in found["variables"]
     assert {"PATH", "LC_CANARY", "OMP_NUM_THREADS", "TMPDIR"} <= set(found["variables"])
+
+
+def test_a_step_is_told_of_no_more_cores_than_there_are(site):
+    assert int(seen(site, step={"resources": Resources(cpu=4096.0)})["cores"]) == len(os.sched_getaffinity(0))
 
 
 def test_the_engines_exit_functions_run_in_the_engine_alone(site):

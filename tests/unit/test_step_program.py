@@ -1353,6 +1353,7 @@ def test_nothing_in_a_report_is_markup_or_template(bench):
         "details",
         "summary",
         "table",
+        "caption",
         "thead",
         "tbody",
         "tr",
