@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,18 @@ def _make_room(bundle: Bundle, folder: Path) -> None:
             raise IsADirectoryError(errno.EISDIR, f"{name} is a folder there")
 
 
+def _need_libraries() -> None:
+    """Make sure that what the steps import is installed, before the first one starts.
+
+    Raises:
+        UsageError: something is not.
+    """
+    missing = [name for name in ("duckdb", "jinja2", "obstore", "pyarrow", "rich", "scipy") if find_spec(name) is None]
+    if missing:
+        message = f"local runs need {', '.join(missing)}: install them with `pip install 'clspec[run]'`"
+        raise UsageError(message)
+
+
 def run(
     path: str,
     pipeline: str = "regression",
@@ -114,6 +127,7 @@ def run(
         UsageError: there is no such pipeline, or something it needs is missing.
         KeyboardInterrupt: it was interrupted, and all its processes have ended.
     """
+    _need_libraries()
     if jobs is not None and jobs < 1:
         message = f"at least one step runs at a time, not {jobs}"
         raise UsageError(message)

@@ -18,10 +18,10 @@ class _Command(argparse.ArgumentParser):
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        message = f"a whole number of at least 1 is needed, not `{text}`"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
 
 
 def _digest(text: str) -> str:

@@ -76,7 +76,7 @@ def _show(found: tuple[Diagnostic, ...], given: argparse.Namespace, stream: obje
     texts: dict[str, str] = {}
     for path in {d.path for d in found}:
         try:
-            texts[path] = Path(path).read_text(encoding="utf-8", errors="replace")
+            texts[path] = Path(path).read_bytes().decode(errors="replace")  # its line breaks as they are
         except OSError:
             texts[path] = ""
     text = shown.as_text(found, texts, colours=_colours(given, stream))
