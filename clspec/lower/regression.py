@@ -1,12 +1,12 @@
-"""A spec and its lock as a plan: which steps must happen, on what, in what order."""
+"""The pipeline in which code moves and every dataset is pinned."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from clspec import plan, spec
+from clspec.lower.parts import call, demanded, measured, placed, source_config
 from clspec.plan import Artifact, ArtifactType, Input, Kind, canonical
-from clspec.quantity import seconds, size
 
 if TYPE_CHECKING:
     from clspec.check import Facts
@@ -15,18 +15,7 @@ if TYPE_CHECKING:
 _DATASET = ArtifactType.DATASET
 
 
-def lower(facts: Facts, code_digest: str) -> plan.Plan:
-    """The plan of a spec without errors; `facts.lock` pins all of its data."""
-    return plan.Plan(
-        name=facts.spec.metadata.name,
-        spec=facts.document.path,
-        store=facts.spec.store,
-        workdir=facts.spec.code.workdir,
-        pipelines=(_Regression(facts, code_digest).pipeline(),),
-    )
-
-
-class _Regression:
+class Regression:
     """The pipeline in which code moves and every dataset is pinned."""
 
     def __init__(self, facts: Facts, code_digest: str) -> None:
@@ -96,7 +85,7 @@ class _Regression:
         training = self.spec.training
         dataset = self._dataset(self.training_data)
         config = {
-            "call": _call(training, self.code),
+            "call": call(training, self.code),
             "params": {name: list(v) if isinstance(v, tuple) else v for name, v in training.params.items()},
             "seed": seed,
             "key": dataset["key"],
@@ -116,7 +105,7 @@ class _Regression:
     def _predict(self, seed: int, shard: int) -> plan.Step:
         inference = self.spec.inference
         config = {
-            "call": _call(inference, self.code),
+            "call": call(inference, self.code),
             "task": self._task(),
             "key": self._dataset(self.golden_data)["key"],
             "shard": shard,
@@ -140,7 +129,7 @@ class _Regression:
             "key": dataset["key"],
             "columns": dataset["columns"],
             "cluster_by": self.spec.golden.cluster_by,
-            "scenarios": [_measured(scenario) for scenario in self.spec.golden.scenarios],
+            "scenarios": [measured(scenario) for scenario in self.spec.golden.scenarios],
         }
         inputs = (
             Input(name="data", step="snapshot-golden", output="data"),
@@ -223,7 +212,7 @@ class _Regression:
             pure=pure,
             origin=self._span(at),
             where=self.facts.document.where(at),
-            **({} if place is None else _placed(place)),
+            **({} if place is None else placed(place)),
         )
 
     def _span(self, at: Pointer) -> Any:
@@ -267,8 +256,8 @@ class _Regression:
             "must_pass": scenario.must_pass,
             "confidence": self._confidence(scenario),
             "min_samples": scenario.min_samples or self.spec.golden.defaults.min_samples,
-            "checks": [_demanded(check) for check in scenario.checks],
-            "guard": [_demanded(check) for check in scenario.guard.checks] if scenario.guard else [],
+            "checks": [demanded(check) for check in scenario.checks],
+            "guard": [demanded(check) for check in scenario.guard.checks] if scenario.guard else [],
         }
 
     def _record(self) -> dict[str, Any]:
@@ -296,89 +285,3 @@ class _Regression:
         }
         event = plan.Event(type(trigger).__struct_config__.tag)
         return plan.Trigger(event=event, origin=self._span(at), where=self.facts.document.where(at), **known)
-
-
-def source_config(whole: spec.Spec, name: str | None) -> dict[str, Any] | None:
-    """What a step must know of a source to read it, or None where there is none."""
-    if name is None:
-        return None
-    source = whole.sources[name]
-    known: dict[str, Any] = {"name": name, "type": type(source).__struct_config__.tag, "columns": source.columns}
-    if isinstance(source, spec.PythonSource):
-        return {**known, "call": {"entrypoint": source.entrypoint, "command": _listed(source.command)}}
-    if isinstance(source, spec.PostgresSource):
-        return {**known, "dsn_env": source.dsn_env, "query": source.query}
-    return {**known, "uri": source.uri}
-
-
-def _call(place: spec.Place, digest: str) -> dict[str, Any]:
-    """User code and which bytes of it are meant."""
-    return {"entrypoint": place.entrypoint, "command": _listed(place.command), "code": digest}
-
-
-def _listed(command: tuple[str, ...] | None) -> list[str] | None:
-    return None if command is None else list(command)
-
-
-def _measured(scenario: spec.Scenario) -> dict[str, Any]:
-    """A scenario as the evaluation reads it: what to count, not what to demand."""
-    return {
-        "id": scenario.id,
-        "select": scenario.select,
-        "checks": [_counted(check) for check in scenario.checks],
-        "guard": {"select": scenario.guard.select, "checks": [_counted(c) for c in scenario.guard.checks]}
-        if scenario.guard
-        else None,
-    }
-
-
-def _counted(check: spec.Check) -> dict[str, Any]:
-    return {"metric": check.metric, "class": check.class_}
-
-
-def _demanded(check: spec.Check) -> dict[str, Any]:
-    return {
-        "metric": check.metric,
-        "class": check.class_,
-        "kind": "min" if check.min is not None else "max",
-        "threshold": check.min if check.min is not None else check.max,
-        "gate": check.gate,
-    }
-
-
-def _placed(place: spec.Place) -> dict[str, Any]:
-    """Where a step with user code runs."""
-    return {
-        "resources": _resources(place.resources),
-        "secrets": tuple(
-            plan.Secret(env=s.env, name=s.kubernetes.name, key=s.kubernetes.key)
-            if s.kubernetes
-            else plan.Secret(env=s.env)
-            for s in place.secrets
-        ),
-        "isolation": plan.Isolation(place.isolation),
-        "retry": plan.Retry(times=place.retry.times if place.retry else 0),
-        "timeout": seconds(place.timeout) if place.timeout else None,
-    }
-
-
-def _resources(wanted: spec.Resources) -> plan.Resources:
-    gpu = wanted.gpu
-    return plan.Resources(
-        cpu=wanted.cpu,
-        memory=_size(wanted.memory),
-        gpu=plan.Gpu(count=gpu.count, resource=gpu.resource, model=gpu.model, memory=_size(gpu.memory))
-        if gpu
-        else None,
-        nodes=wanted.nodes,
-        shared_memory=_size(wanted.shared_memory),
-        ephemeral_storage=_size(wanted.ephemeral_storage),
-        node_selector=tuple(sorted(wanted.node_selector.items())),
-        tolerations=tuple(
-            plan.Toleration(key=t.key, operator=t.operator, value=t.value, effect=t.effect) for t in wanted.tolerations
-        ),
-    )
-
-
-def _size(memory: str | None) -> int:
-    return size(memory) if memory else 0
