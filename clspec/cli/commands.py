@@ -90,13 +90,23 @@ def _check(given: argparse.Namespace) -> int:
     if not paths:
         given.spec = None
         paths = [_spec(given)]
-    found = tuple(d for path in dict.fromkeys(paths) for d in api.check(path).diagnostics)
+    found: tuple[Diagnostic, ...] = ()
+    unreadable: list[UsageError] = []
+    for path in dict.fromkeys(paths):
+        try:
+            found += api.check(path).diagnostics
+        except UsageError as error:  # the others are judged all the same
+            unreadable.append(error)
     if given.format == "json":
         print(shown.as_json(found), end="")
     elif found:
         _show(found, given, sys.stdout)
-    else:
+    elif not unreadable:
         print(f"{', '.join(paths)}: no problems")
+    for reason in unreadable:
+        print(f"clspec: {shown.visible_lines(str(reason))}", file=sys.stderr)
+    if unreadable:
+        return INVALID
     return 1 if has_errors(found) else 0
 
 
@@ -233,7 +243,8 @@ def _targets(given: argparse.Namespace) -> int:
                 print(textwrap.fill(line, 110, initial_indent=f"  {word:<7}", subsequent_indent=" " * 9))
         for field in dataclasses.fields(found.options):
             default = "" if field.default is dataclasses.MISSING else f" (default: {field.default!r})"
-            print(f"  option --set {field.name}={field.type}{default}")
+            kind = field.type if isinstance(field.type, str) else field.type.__name__
+            print(f"  option --set {field.name}={kind}{default}")
     return INVALID if broken else 0
 
 

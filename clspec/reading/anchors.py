@@ -30,16 +30,17 @@ class Anchors:
         self._merging: set[int] = set()
 
     def note(self, event: Any, number: int, value: Any, pointer: Pointer) -> None:
-        """Keeps an anchor and refuses a tag. A `!` alone is a tag that the parsers do not tell us of."""
+        """Keeps an anchor and refuses a tag."""
         progress = self._progress
         start = progress.marks.starts[number]
         if event.anchor is not None:
             self._marked[event.anchor] = (number, value)
-        found = _TAG.match(progress.text, start)
-        if found and event.end_mark.index > start:
-            message = f"the tag `{visible(found['tag'])}`; a spec has no tags"
+        if event.tag is not None:
+            found = _TAG.match(progress.text, start)
+            start, end = found.span("tag") if found else (start, start + 1)
+            message = f"the tag `{visible(progress.text[start:end])}`; a spec has no tags"
             hint = "remove it, or quote the value if it begins with `!`"
-            progress.findings.add(Finding("CLS107", pointer, *found.span("tag"), message, hint))
+            progress.findings.add(Finding("CLS107", pointer, start, end, message, hint))
 
     def alias(self, name: str, container: Any, key: Key) -> Any:
         """What the latest node, an alias, stands for; None when that is a problem.

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 MAX_EVENTS = 4_000_000
 """Of 32 MiB, an ordinary spec makes three million; `[],[],[]` would make twenty-two."""
 
-_LONE_TAG = re.compile(r"(?<![^\s,\[\]{}])!(?![^\s,\[\]{}])")
 _FORBIDDEN = re.compile("[\0\ud800-\udfff]")
 _KINDS = {
     type(None): "null",
@@ -71,7 +70,6 @@ class Builder:
         text, marks, stack = progress.text, progress.marks, progress.stack
         starts, add_start, add_end, add_after = marks.starts, marks.starts.append, marks.ends.append, marks.after.append
         next_event, plain, name_of = parser.get_event, self._plain, self._names.get
-        lone_tag = "!" in text and _LONE_TAG.search(text) is not None
         # In a list `append` is set; in a mapping it is None, and `key` is set between a key and its value.
         container: Any = progress.top
         append: Callable[[Any], None] | None = container.append
@@ -87,7 +85,7 @@ class Builder:
                 add_end(end)
                 add_after(0)
                 value = event.value
-                special = lone_tag or event.anchor is not None or event.tag is not None
+                special = event.anchor is not None or event.tag is not None
                 if key is None and append is None:
                     key = name_of(value)
                     if key is None or special or key in container:

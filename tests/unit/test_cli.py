@@ -555,3 +555,11 @@ def test_the_root_of_a_project_is_the_nearest_pyproject_else_git_else_the_folder
 )
 def test_a_store_is_a_uri_or_a_path_from_the_spec(store, found):
     assert store_of("/project/specs/x.yaml", store) == found
+
+
+def test_a_path_that_cannot_be_read_hides_no_problem_of_the_others(tmp_path):
+    (tmp_path / "broken.yaml").write_text("apiVersion: clspec.dev/v1alpha1\nkindd: x\n")
+    done = clspec("check", "nowhere.yaml", "broken.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "unknown key `kindd`" in done.stdout
+    assert "nowhere.yaml" in done.stderr

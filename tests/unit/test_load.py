@@ -1,3 +1,4 @@
+import json
 import math
 import os
 import subprocess
@@ -380,7 +381,8 @@ def test_escapes_cannot_smuggle_in_what_no_text_can_hold(load, escape, text):
     document, diagnostics = load(text.replace("{}", escape), "spec.yaml")
     # libyaml itself refuses surrogates; PyYAML's own parser does not.
     assert [d.code for d in diagnostics] in (["CLS104"], ["CLS101"])
-    str(document and document.value).encode()
+    json.dumps(document and document.value, ensure_ascii=False).encode()
+    assert "\\u0000" not in json.dumps(document and document.value)
 
 
 # -- the document as a whole -------------------------------------------------------------------------------------------
