@@ -10,7 +10,7 @@ demo: .venv/.demo
 	$(BIN)/python tools/demo.py
 
 test: .venv/.dev lint
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

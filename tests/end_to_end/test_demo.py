@@ -20,7 +20,6 @@ def demo():
     )
 
 
-@pytest.mark.xdist_group("demo")
 def test_it_ends_well_and_shows_both_verdicts(demo):
     assert demo.returncode == 0, demo.stdout[-3000:] + demo.stderr[-3000:]
     assert [line for line in demo.stdout.splitlines() if line.startswith("verdict:")] == [
@@ -29,7 +28,6 @@ def test_it_ends_well_and_shows_both_verdicts(demo):
     ]
 
 
-@pytest.mark.xdist_group("demo")
 def test_every_seed_fails_the_dogs_alone_first_and_nothing_after(demo):
     assert demo.returncode == 0
     reports = sorted((ROOT / "build/demo/.clspec/runs").glob("*/report/report.json"), key=lambda p: p.stat().st_mtime)
@@ -43,7 +41,6 @@ def test_every_seed_fails_the_dogs_alone_first_and_nothing_after(demo):
     assert first["made_by"]["datasets"]["canonical"] != second["made_by"]["datasets"]["canonical"]
 
 
-@pytest.mark.xdist_group("demo")
 def test_a_model_is_registered_only_on_the_pass(demo):
     assert demo.returncode == 0
     records = list((ROOT / "build/demo/.clspec/store").glob("*/models/*/record.json"))
@@ -51,7 +48,6 @@ def test_a_model_is_registered_only_on_the_pass(demo):
     assert json.loads(records[0].read_text())["verdict"]["verdict"] == "pass"
 
 
-@pytest.mark.xdist_group("demo")
 def test_it_leaves_the_checkout_as_it_was(demo):
     assert demo.returncode == 0
     changed = subprocess.run(
