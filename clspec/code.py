@@ -27,13 +27,20 @@ def files(root: Path) -> Iterator[tuple[str, Path]]:
     """Every regular file under the root with its POSIX path from there, in order; caches are no code.
 
     Raises:
-        CodeError: a link leads out of the root, or something is neither a file nor a folder.
+        CodeError: a link leads out of the root or to a folder, something is neither a file nor a folder, or compiled
+            code has no source beside it.
     """
     inside = root.resolve()
     for path in sorted(root.rglob("*"), key=lambda p: p.relative_to(root).as_posix()):
         relative = path.relative_to(root)
-        if _IGNORED & set(relative.parts) or path.suffix == ".pyc":
+        if _IGNORED & set(relative.parts):
             continue
+        if path.suffix == ".pyc":
+            message = f"{path} is compiled code without its source, which nobody can review"
+            raise CodeError(message)
+        if path.is_symlink() and path.is_dir():
+            message = f"{path} is a link to a folder: what lies there would run without being part of the code's digest"
+            raise CodeError(message)
         if path.is_symlink() and not path.resolve().is_relative_to(inside):
             message = f"{path} is a link that leads out of the code root {root}"
             raise CodeError(message)

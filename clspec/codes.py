@@ -217,6 +217,12 @@ CODES: dict[str, Code] = {
         "The metric is better when higher and has a `max` (or lower and has a `min`): the check would refuse good "
         "models and pass bad ones.",
     ),
+    "CLS409": Code(
+        _E,
+        "golden rows cannot be told",
+        "That no golden row is learned from is checked by key and by group. Both datasets need both, of the same "
+        "types; `like` copies them.",
+    ),
     "CLS412": Code(
         _W,
         "one class only",

@@ -16,7 +16,7 @@ from clspec.data.versions import Appended, Dataset, Shape, Version, fitted, over
 from clspec.diagnostic import Refused, UsageError, did_you_mean
 from clspec.lock import Count, DatasetPin, Lock, ScenarioPin, SourcePin
 from clspec.project import store_of
-from clspec.step.selection import Selector
+from clspec.step.selection import Selector, refuse_unknown_labels
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -156,6 +156,7 @@ def _counts(facts: Facts, pin: DatasetPin) -> dict[str, ScenarioPin]:
         )
         raise Refused(message)
     rows = dataset.rows(version)
+    refuse_unknown_labels(rows.column(facts.spec.task.label), facts.spec.task.classes)
     selector = Selector(rows, pin.columns)
     return {scenario.id: _counted(facts, scenario, selector, rows) for scenario in facts.spec.golden.scenarios}
 

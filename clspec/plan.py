@@ -219,6 +219,9 @@ class Plan:
     store: str
     workdir: str
     pipelines: tuple[Pipeline, ...]
+    code_origin: Span | None = None
+    """The place of `code` in the spec, for what concerns its image."""
+    store_origin: Span | None = None
 
     def pipeline(self, name: str) -> Pipeline:
         """The pipeline of that name.

@@ -42,24 +42,25 @@ def _at(plan: Plan, step: Step, code: str, message: str, hint: str = "") -> Diag
 
 
 def _images(plan: Plan) -> Iterator[Diagnostic]:
-    """Each image once, at the first step that has it: one line of the spec sets it for all."""
-    first: dict[str, Step] = {}
-    for pipeline in plan.pipelines:
-        for step in pipeline.steps:
-            first.setdefault(step.image, step)
-    for image, step in first.items():
+    """Each image once: one line of the spec sets it for all steps."""
+    for image in dict.fromkeys(step.image for pipeline in plan.pipelines for step in pipeline.steps):
         if not image:
-            yield _at(plan, step, "CLS501", "there is no image to run the steps in", "give `code.image`, by digest")
+            hint = "give `code.image`, by digest"
+            yield _of_code(plan, "CLS501", "there is no image to run the steps in", hint, "code.image")
         elif not _DIGEST.fullmatch(image):
             hint = "write `name@sha256:...`, or record the digest: `clspec lock SPEC --image sha256:...`"
-            yield _at(plan, step, "CLS502", f"the image {image!a} has no digest", hint)
+            yield _of_code(plan, "CLS502", f"the image {image!a} has no digest", hint, "code.image")
+
+
+def _of_code(plan: Plan, code: str, message: str, hint: str, where: str) -> Diagnostic:
+    return problem(code, message, path=plan.spec, span=plan.code_origin, hint=hint, where=where)
 
 
 def _texts_of_plan(plan: Plan, options: Options) -> Iterator[Diagnostic]:
     if not plan.workdir:
         hint = "give `code.workdir`, such as `/app`"
         message = "nothing says where the code lies in the image"
-        yield problem("CLS501", message, path=plan.spec, hint=hint, where="code.workdir")
+        yield _of_code(plan, "CLS501", message, hint, "code.workdir")
     for where, text in (("code.workdir", plan.workdir), ("store", store(plan, options))):
         if why := changed(text):
             yield problem("CLS506", f"`{where}` would not reach the step: {why}", path=plan.spec, where=where)
@@ -126,7 +127,7 @@ def _store(plan: Plan, options: Options) -> Iterator[Diagnostic]:
     if not store(plan, options):
         message = f"the store `{plan.store}` is a path of this machine: every run must be given `store`, a URI"
         hint = "write a URI that the cluster reaches, or compile with `--set store=s3://BUCKET/PREFIX`"
-        yield problem("CLS505", message, path=plan.spec, hint=hint, where="store")
+        yield problem("CLS505", message, path=plan.spec, span=plan.store_origin, hint=hint, where="store")
 
 
 def _names(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diagnostic]:

@@ -69,12 +69,13 @@ def _expanded(plan: Plan, what: str, value: str, place: Step | None = None) -> I
 def _plan(plan: Plan) -> Iterator[Diagnostic]:
     if not plan.workdir:
         hint = "add `code.workdir`, the folder of the code in the image"
-        yield problem("CLS501", "no `workdir`: a step cannot find the code in its image", path=plan.spec, hint=hint)
+        yield _of_code(plan, "CLS501", "no `workdir`: a step cannot find the code in its image", hint, "code.workdir")
     if not document.default_store(plan):
         yield problem(
             "CLS505",
             f"the store {plan.store!r} is a path of this machine: each run must be given the parameter `store`",
             path=plan.spec,
+            span=plan.store_origin,
             where="store",
             hint="give the store as a URI that the cluster reaches (`s3://bucket/prefix`), or set `store` for each run"
             " (in a recurring run under `runtime_config.parameters`)",
@@ -100,12 +101,16 @@ def _images(plan: Plan) -> Iterator[Diagnostic]:
     for image, step in steps.items():
         if not image:
             hint = "add `code.image`"
-            yield _at(plan, step, "CLS501", "no image: each step on Kubeflow runs in a container", hint)
+            yield _of_code(plan, "CLS501", "no image: each step on Kubeflow runs in a container", hint, "code.image")
             continue
         yield from _expanded(plan, "the image", image, step)
         if not _DIGEST.fullmatch(image):
             hint = "write `name@sha256:...` with all 64 digits, or record them: `clspec lock SPEC --image sha256:...`"
-            yield _at(plan, step, "CLS502", f"the image `{image}` has no digest", hint)
+            yield _of_code(plan, "CLS502", f"the image `{image}` has no digest", hint, "code.image")
+
+
+def _of_code(plan: Plan, code: str, message: str, hint: str, where: str) -> Diagnostic:
+    return problem(code, message, path=plan.spec, span=plan.code_origin, hint=hint, where=where)
 
 
 def _pipeline(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diagnostic]:

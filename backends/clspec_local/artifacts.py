@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,8 +37,9 @@ class Result:
 
 
 def key(step: Step, inputs: Mapping[str, str]) -> str:
-    """sha256 over what a step is made from: its kind, its configuration, its inputs' digests, and the step program."""
-    parts = {"kind": step.kind.value, "config": step.config, "inputs": dict(inputs), "program": _program()}
+    """sha256 over what a step is made from: kind, configuration, inputs' digests, the step program, the libraries."""
+    made_by = {"program": _program(), "libraries": _libraries()}
+    parts = {"kind": step.kind.value, "config": step.config, "inputs": dict(inputs), **made_by}
     return hashlib.sha256(canonical(parts).encode()).hexdigest()
 
 
@@ -44,6 +47,14 @@ def key(step: Step, inputs: Mapping[str, str]) -> str:
 def _program() -> str:
     """The bytes of clspec itself, so that another version never passes for this one."""
     return code.digest(Path(clspec.__file__).parent)
+
+
+@cache
+def _libraries() -> str:
+    """Python's version, that of every installed distribution, and where else Python looks for modules."""
+    names = sorted({f"{found.name}=={found.version}" for found in distributions()})
+    seen = canonical([sys.version, names, os.environ.get("PYTHONPATH", "")])
+    return hashlib.sha256(seen.encode()).hexdigest()
 
 
 def digest(path: Path) -> str:

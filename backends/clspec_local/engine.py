@@ -254,6 +254,8 @@ class Engine:
         """Judge how a step ended."""
         step, how = running.step, running.killed or ended.how
         code = 3 if running.killed or ended.exit_code not in {0, 1, 2} else ended.exit_code
+        if code == 0 and (changed := self._changed_inputs(step)):
+            code, how = 3, f"its input {changed} was changed while it ran"
         if code == 0:
             try:
                 self._results[step.id] = self._kept.take(step, running.key, running.made, self._run)
@@ -270,6 +272,12 @@ class Engine:
             state = State.REFUSED if code == 1 else State.FAILED
             note = f"{how} (try {tries} of {most})" if tries > 1 else how
             self._over(step, state, seconds=running.process.seconds, note=note)
+
+    def _changed_inputs(self, step: Step) -> str:
+        """The inputs that are no longer what they were when they were made: whatever read them is not to be kept."""
+        read = {entry.name: (self._results[entry.step], entry.output) for entry in step.inputs}
+        changed = [n for n, (made, o) in read.items() if artifacts.digest(made.paths[o]) != made.digests[o]]
+        return ", ".join(f"`{name}`" for name in changed)
 
     def _tell(self, running: _Running, state: State, note: str) -> None:
         self._watch(Happening(step=running.step.id, state=state, seconds=running.process.seconds, note=note))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,10 @@ def functions_fit(facts: Facts) -> Iterator[Diagnostic]:
 
 def _function_fits(facts: Facts, call: Call, entrypoint: str) -> Iterator[Diagnostic]:
     at = (*call.at, "entrypoint")
+    if (name := entrypoint.partition(":")[0].partition(".")[0]) in sys.stdlib_module_names:
+        hint = "give yours another name"
+        yield facts.problem("CLS309", at, f"`{name}` is a module of Python's own, which comes first", hint)
+        return
     try:
         function = code.function(facts.root, entrypoint)
     except code.NotFound as missing:

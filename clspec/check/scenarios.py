@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from clspec.check.facts import Facts
     from clspec.diagnostic import Diagnostic, Pointer
-    from clspec.spec import Check
+    from clspec.spec import Check, Dataset
 
 
 def _checks(facts: Facts) -> Iterator[tuple[Check, Pointer]]:
@@ -156,46 +156,44 @@ def one_class_has_a_guard(facts: Facts) -> Iterator[Diagnostic]:
     for index, scenario in enumerate(facts.spec.golden.scenarios):
         if not scenario.must_pass or index not in whole:
             continue
-        favoured = _always_right(facts, scenario.select, scenario.checks)
-        guard = scenario.guard
-        guarded = guard is not None and _always_right(facts, guard.select, guard.checks) != favoured
-        if favoured is not None and not guarded:
-            yield facts.problem(
-                "CLS412",
-                ("golden", "scenarios", index, "id"),
-                f"a model that always answers `{favoured}` passes `{scenario.id}`",
-                "add a `guard` with rows of other classes and a `max` false_positive_rate",
-            )
+        groups = [(scenario.select, scenario.checks)]
+        groups += [(scenario.guard.select, scenario.guard.checks)] if scenario.guard else []
+        for name in facts.spec.task.classes:
+            if all(_met_by(facts, name, select, check) for select, checks in groups for check in checks):
+                yield facts.problem(
+                    "CLS412",
+                    ("golden", "scenarios", index, "id"),
+                    f"a model that always answers `{name}` passes `{scenario.id}`",
+                    "add a `guard` with rows of other classes and a `max` false_positive_rate, or a recall",
+                )
+                break
 
 
-def _always_right(facts: Facts, select: str, checks: tuple[Check, ...]) -> str | None:
-    """The class that a model may answer to every row and still meet all of these checks, if there is one."""
-    favoured = {_favours(facts, select, check) for check in checks}
-    return favoured.pop() if len(favoured) == 1 else None
-
-
-def _favours(facts: Facts, select: str, check: Check) -> str | None:
-    """The class that a check wants to hear of all the rows it looks at."""
+def _met_by(facts: Facts, name: str, select: str, check: Check) -> bool:
+    """Whether a model that always answers this class is sure to meet a check."""
     if check.metric in {"recall", "false_negative_rate"}:
-        return check.class_
-    if check.metric == "precision":
-        return None  # on rows of one class it is; elsewhere answering it always is punished
+        return check.class_ == name
+    if check.metric == "false_positive_rate":
+        return check.class_ != name
+    if check.metric != "accuracy":
+        return False  # a precision of a class that is always answered is its share; of another, nothing
     expression, problems = predicate.understand(select, _columns(facts))
-    if expression is None or problems or check.metric != "accuracy":
-        return None
+    if expression is None or problems:
+        return False
     labels = predicate.allowed_values(expression, facts.spec.task.label)
-    return str(next(iter(labels))) if labels is not None and len(labels) == 1 else None
-
-
-def _typed_columns(facts: Facts) -> dict[str, predicate.ColumnType]:
-    return {name: predicate.ColumnType(kind) for name, kind in facts.columns(facts.spec.golden.dataset).items()}
+    return labels is not None and labels == {name}
 
 
 def rows_come_in_groups(facts: Facts) -> Iterator[Diagnostic]:
     """Where golden rows have a group, the bounds know of it."""
     golden = facts.spec.golden
     group = facts.dataset(golden.dataset).group
-    if group in facts.columns(golden.dataset) and golden.cluster_by is None and facts.intact("golden", "cluster_by"):
+    if group not in facts.columns(golden.dataset) or not facts.intact("golden", "cluster_by"):
+        return
+    if golden.cluster_by == facts.dataset(golden.dataset).key:
+        message = f"every row has its own `{golden.cluster_by}`: rows of one `{group}` are judged as independent"
+        yield facts.problem("CLS414", ("golden", "cluster_by"), message, f"write `cluster_by: {group}`")
+    if golden.cluster_by is None:
         yield facts.problem(
             "CLS414",
             ("golden", "dataset"),
@@ -213,11 +211,29 @@ def golden_is_pinned(facts: Facts) -> Iterator[Diagnostic]:
 
 
 def golden_is_apart(facts: Facts) -> Iterator[Diagnostic]:
-    """Nothing is learned from the golden dataset."""
-    name = facts.spec.golden.dataset
-    if name == facts.spec.training.dataset:
+    """Nothing is learned from the golden dataset, and whether a row is golden can be told by its key and its group."""
+    name, training = facts.spec.golden.dataset, facts.spec.training.dataset
+    if name == training:
         hint = "judge on rows that no model has seen: a dataset of their own"
         yield facts.problem("CLS405", ("golden", "dataset"), f"`{name}` is also what the model learns from", hint)
+        return
+    golden, learned = facts.dataset(name), facts.dataset(training)
+    for role in ("key", "group"):
+        mine, theirs = getattr(golden, role), getattr(learned, role)
+        if not all(facts.intact("datasets", dataset, role) for dataset in (name, training)):
+            continue
+        if (mine is None) is not (theirs is None):
+            missing, other = (name, training) if mine is None else (training, name)
+            hint = f"give it the `{role}`: rows of one {role} in both would be a leak that nobody sees"
+            message = f"dataset `{missing}` has no `{role}`, dataset `{other}` has one"
+            yield facts.key_problem("CLS409", ("datasets", missing), message, hint)
+        elif mine is not None and _type(golden, mine) != _type(learned, theirs):
+            message = f"the {role} of `{name}` is {_type(golden, mine)}, that of `{training}` {_type(learned, theirs)}"
+            yield facts.key_problem("CLS409", ("datasets", name), message, "values of different types are never equal")
+
+
+def _type(dataset: Dataset, column: str | None) -> str | None:
+    return (dataset.columns or {}).get(column or "")
 
 
 def predicates_are_understood(facts: Facts) -> Iterator[Diagnostic]:

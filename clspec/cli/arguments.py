@@ -58,7 +58,11 @@ def parser() -> argparse.ArgumentParser:
     lock = verbs.add_parser("lock", help="write which bytes the spec's names mean", epilog=EXIT_CODES)
     lock.add_argument("spec", nargs="?", metavar="SPEC")
     lock.add_argument(
-        "--update", action="append", default=[], metavar="DATASET", help="move its pin to the newest version"
+        "--update",
+        action="append",
+        default=[],
+        metavar="DATASET",
+        help="move its pin to the store's newest version",
     )
     lock.add_argument("--image", type=_digest, metavar="sha256:...", help="what the tag in `code.image` means")
 

@@ -98,7 +98,7 @@ def _check(given: argparse.Namespace) -> int:
         except UsageError as error:  # the others are judged all the same
             unreadable.append(error)
     if given.format == "json":
-        print(shown.as_json(found), end="")
+        print(shown.as_json(found, [str(reason) for reason in unreadable]), end="")
     elif found:
         _show(found, given, sys.stdout)
     elif not unreadable:
@@ -193,7 +193,7 @@ def _lock(given: argparse.Namespace) -> int:
 
     path = _spec(given)
     made = api.lock(path, tuple(given.update), given.image)
-    for line in made.changes or ("nothing changed",):
+    for line in made.changes or ("nothing changed; sources are read again only by `clspec data add`",):
         print(f"{path_for(path)}: {line}")
     return 0
 

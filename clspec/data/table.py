@@ -221,7 +221,10 @@ def _once(ordered: pa.Table, key: str, repeated: pa.Array, origin: str) -> tuple
     doubles = [index + 1 for index, double in enumerate(repeated.to_pylist()) if double]
     for index in doubles:  # compared as text, in which a NaN equals itself
         if repr(ordered.slice(index, 1).to_pylist()) != repr(ordered.slice(index - 1, 1).to_pylist()):
-            message = f"two rows of {origin} have `{key}` {ordered.column(key)[index].as_py()!r} and differ otherwise"
+            message = (
+                f"two rows of {origin} have `{key}` {ordered.column(key)[index].as_py()!r} and differ otherwise; "
+                f"a dataset is only ever appended to: to correct rows, give it another name in the spec"
+            )
             raise DataError(message)
     keep = pa.array([True, *(not double for double in repeated.to_pylist())])
     return ordered.filter(keep), len(doubles)

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _CLSPEC = Path(clspec.__file__).parent
 
 
+_NO_CACHE = f"{os.devnull}/no-cache"
+"""A place where no cache of compiled code can be."""
+
+
 class UserCodeFailed(StepFailed):
     """User code raised, or did not keep to its contract; the text holds its traceback where there is one."""
 
@@ -67,19 +71,28 @@ def _function(root: Path, entrypoint: str) -> Callable[..., Any]:
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     sys.dont_write_bytecode = True  # a cache beside the code would be a change of it
+    sys.pycache_prefix = _NO_CACHE
     with _speaking_for(f"importing `{module}`"):
         loaded = importlib.import_module(module)
-        found: Callable[..., Any] = getattr(loaded, name)
-    if not Path(loaded.__file__ or "").resolve().is_relative_to(root.resolve()):
-        message = f"`{module}` is {loaded.__file__}, not a module of {root}: give yours another name"
+    if not Path(getattr(loaded, "__file__", None) or "").resolve().is_relative_to(root.resolve()):
+        where = getattr(loaded, "__file__", None) or "a module of Python's own"
+        message = f"`{module}` is {where}, not a module of {root}: give yours another name"
         raise UserCodeFailed(message)
-    return found
+    with _speaking_for(f"`{entrypoint}`"):
+        found: Callable[..., Any] = getattr(loaded, name)
+        return found
 
 
 def _refuse_pickles() -> None:
     """Decide what torch loads in this process and its children, whatever the code asks for: no free pickles."""
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
+
+
+def _compile_afresh() -> None:
+    """Let no Python of a command take compiled code from a cache, which may be of other sources than those reviewed."""
+    os.environ["PYTHONPYCACHEPREFIX"] = _NO_CACHE
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 def call(root: Path, entrypoint: str, arguments: Mapping[str, Any]) -> Any:
@@ -101,7 +114,8 @@ def rows(root: Path, entrypoint: str, arguments: Mapping[str, Any]) -> Iterator[
     """
     found = call(root, entrypoint, arguments)
     if isinstance(found, dict | str | bytes) or not hasattr(found, "__iter__"):
-        message = f"`{entrypoint}` must yield dicts, one for each row; it returned a {type(found).__name__}"
+        forgotten = ": is a `yield` missing?" if found is None else ""
+        message = f"`{entrypoint}` must yield dicts, one for each row, not return a {type(found).__name__}{forgotten}"
         raise UserCodeFailed(message)
     iterator = iter(found)
     while True:
@@ -120,6 +134,7 @@ def command(root: Path, words: list[str], values: Mapping[str, str]) -> None:
         UserCodeFailed: it cannot be started, or does not end with 0.
     """
     _refuse_pickles()
+    _compile_afresh()
     filled = [_filled(word, values) for word in words]
     try:
         done = subprocess.run(filled, cwd=root, check=False, stdin=subprocess.DEVNULL)  # noqa: S603  # the user's command

@@ -201,10 +201,15 @@ def fitted(rows: pa.Table, shape: Shape, origin: str) -> pa.Table:
 
 
 def overlap(left: pa.Table, right: pa.Table, column: str, other: str) -> list[Any]:
-    """The values of `column` on the left that `other` has on the right; NULL is no value."""
+    """The values of `column` on the left that `other` has on the right; NULL is no value.
+
+    Raises:
+        DataError: the two are of different types, so that nobody can say.
+    """
     values = pc.drop_null(right.column(other))
-    if values.type != left.column(column).type:  # a number and a text are never the same name
-        return []
+    if values.type != left.column(column).type:
+        message = f"`{column}` is {left.column(column).type} and `{other}` is {values.type}: they cannot be compared"
+        raise DataError(message)
     hits = pc.is_in(left.column(column), value_set=values)
     found: list[Any] = pc.unique(left.column(column).filter(hits)).to_pylist()
     return sorted(found)

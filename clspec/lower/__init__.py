@@ -22,4 +22,6 @@ def lower(facts: Facts, code_digest: str) -> plan.Plan:
         store=facts.spec.store,
         workdir=facts.spec.code.workdir,
         pipelines=(Regression(facts, code_digest).pipeline(),),
+        code_origin=facts.document.key_span(("code",)),
+        store_origin=facts.document.span(("store",)),
     )

@@ -98,10 +98,18 @@ def _width(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def as_json(diagnostics: Sequence[Diagnostic]) -> str:
-    """All problems as one JSON object; lines and columns count from 1, in code points, the end exclusive."""
+def as_json(diagnostics: Sequence[Diagnostic], failures: Sequence[str] = ()) -> str:
+    """All problems as one JSON object; lines and columns count from 1, in code points, the end exclusive.
+
+    `failures` says which files could not be judged at all; each counts as an error.
+    """
     errors = sum(d.is_error for d in diagnostics)
-    found = {"errors": errors, "warnings": len(diagnostics) - errors, "diagnostics": [_plain(d) for d in diagnostics]}
+    found = {
+        "errors": errors + len(failures),
+        "warnings": len(diagnostics) - errors,
+        "diagnostics": [_plain(d) for d in diagnostics],
+        "failures": list(failures),
+    }
     return json.dumps(found, indent=2) + "\n"
 
 

@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from clspec.diagnostic import StepFailed
 from clspec.stats.proportion import tally
-from clspec.step.selection import Selector
+from clspec.step.predict import JUDGED
+from clspec.step.selection import Selector, refuse_unknown_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,11 +23,12 @@ _EXAMPLES = 24
 def run(job: Job) -> None:
     """Write `metrics`: for each scenario and its guard the rows selected, NULLs, and one tally for each check."""
     golden = job.read_rows("data")
-    said = _answers(job, golden)
+    judged, said = _answers(job, golden)
     label = golden.column(job.config["task"]["label"])
     if label.null_count:
         message = f"{label.null_count} golden rows have no label"
         raise StepFailed(message)
+    refuse_unknown_labels(label, job.config["task"]["classes"])
     rows = _Rows(job, golden, label.to_pylist(), said)
     scenarios = [
         {
@@ -36,24 +38,29 @@ def run(job: Job) -> None:
         }
         for scenario in job.config["scenarios"]
     ]
-    job.write_json("metrics", {"rows": len(golden), "scenarios": scenarios})
+    job.write_json("metrics", {"model": judged, "rows": len(golden), "scenarios": scenarios})
 
 
-def _answers(job: Job, golden: pa.Table) -> list[Any]:
-    """What the model said of each golden row, from all shards.
+def _answers(job: Job, golden: pa.Table) -> tuple[str, list[Any]]:
+    """The digest of the model that was asked, and what it said of each golden row, from all shards.
 
     Raises:
-        StepFailed: a row has no answer, or more than one.
+        StepFailed: a row has no answer, or more than one, or the shards asked different models.
     """
     names = sorted((n for n in job.inputs if n.startswith("predictions-")), key=lambda n: int(n.rpartition("-")[2]))
-    parts = pa.concat_tables([job.read_rows(name) for name in names])
+    shards = [job.read_rows(name) for name in names]
+    asked = {(shard.schema.metadata or {}).get(JUDGED, b"").decode() for shard in shards}
+    if len(asked) != 1 or "" in asked:
+        message = f"the predictions are not those of one model: {', '.join(sorted(asked)) or 'there are none'}"
+        raise StepFailed(message)
+    parts = pa.concat_tables(shards)
     key = job.config["key"]
     index = pc.index_in(golden.column(key).combine_chunks(), value_set=parts.column(key).combine_chunks())
     if index.null_count or len(parts) != len(golden):
         message = f"{len(parts)} predictions for {len(golden)} golden rows, {index.null_count} of which have none"
         raise StepFailed(message)
     found: list[Any] = parts.column(job.config["task"]["prediction"]).take(index).to_pylist()
-    return found
+    return asked.pop(), found
 
 
 class _Rows:

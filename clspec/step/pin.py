@@ -50,6 +50,8 @@ def _first(job: Job, dataset: Dataset, config: dict[str, Any]) -> Version:
     shape = Shape.of(config)
     origin = f"source `{source['name']}`"
     rows = fitted(sources.read(source, job.place), shape, origin)
+    if source["type"] == "python":
+        usercode.verify(job.code_root(), job.config["code"])  # nobody edited it meanwhile
     _same(rows, shape, config["digest"], origin, dataset.name)
     return dataset.append(rows, shape, source["name"]).version
 

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from clspec.data import table, usercode
+from clspec.step import model
+from clspec.step.unchanged import unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,12 +21,12 @@ if TYPE_CHECKING:
     from clspec.step.job import Job
 
 _TELL_EVERY = 1_000
+JUDGED = b"clspec.model"
+"""The key, in the metadata of predictions, of the digest of the model that made them."""
 
 
 def run(job: Job) -> None:
     """Write `predictions`: the key, the prediction and (if the task has one) the score of every row of the shard."""
-    root, call = job.code_root(), job.config["call"]
-    usercode.verify(root, call["code"])
     whole = job.read_rows("data")
     rows = whole.drop_columns([job.config["task"]["label"]])  # a model that could see the truth would only repeat it
     start, end = _shard(len(rows), job.config["shard"], job.config["shards"])
@@ -32,8 +34,10 @@ def run(job: Job) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch, "data.parquet")
         pq.write_table(mine, data)
-        answers = _asked(job, root, data, Path(scratch, "answers.parquet"), len(mine))
+        with unchanged(job, "model"):
+            answers = _asked(job, job.code_root(), data, Path(scratch, "answers.parquet"), len(mine))
     complete = _matched(answers, mine.column(_key(job)), job)
+    complete = complete.replace_schema_metadata({JUDGED: model.digest(job.inputs["model"])})
     pq.write_table(complete, job.outputs["predictions"], compression="zstd")
 
 
@@ -98,7 +102,11 @@ def _matched(answers: pa.Table, keys: pa.ChunkedArray, job: Job) -> pa.Table:
         raise usercode.UserCodeFailed(message)
     unknown = int(pc.sum(pc.invert(pc.is_in(given, value_set=keys.combine_chunks()))).as_py() or 0)
     if unknown or len(given) != len(keys):
-        message = f"predict answers {len(given) - unknown} of {len(keys)} rows, and {unknown} that were not asked"
+        missing = sorted(set(keys.to_pylist()) - set(given.to_pylist()))[:3]
+        named = f" (no answer for {', '.join(map(str, missing))}, ...)" if missing else ""
+        message = (
+            f"predict answers {len(given) - unknown} of {len(keys)} rows, and {unknown} that were not asked{named}"
+        )
         raise usercode.UserCodeFailed(message)
     _possible(answers, task)
     return answers.take(pc.index_in(keys.combine_chunks(), value_set=given.combine_chunks()))

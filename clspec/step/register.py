@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from typing import TYPE_CHECKING
 
 from clspec.diagnostic import Refused
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def run(job: Job) -> None:
-    """Put the model's files and its record into the store; a model that is there already stays as it is.
+    """Put the model's files into the store, and a record of this judgement beside those of earlier ones.
 
     Raises:
-        Refused: the verdict is not a pass, whatever the plan's condition said.
+        Refused: the verdict is not a pass, whatever the plan's condition said, or it is of another model.
     """
     verdict = job.read_json("verdict")
     if verdict.get("verdict") != "pass":
@@ -26,6 +26,10 @@ def run(job: Job) -> None:
     directory = job.inputs["model"]
     model.verify(directory)
     digest = model.digest(directory)
+    metrics = job.read_json("metrics")
+    if metrics.get("model") != digest:
+        message = f"the model here is {digest}, the one that was judged is {metrics.get('model', 'unknown')}"
+        raise Refused(message)
     base = f"{job.config['spec']}/models/{digest.removeprefix('sha256:')}"
     names = []
     for name, path in model.files(directory):
@@ -36,11 +40,10 @@ def run(job: Job) -> None:
         "files": names,
         "made_by": job.config,
         "training": job.read_json("training"),
-        "golden": job.read_json("metrics"),
+        "golden": metrics,
         "verdict": verdict,
     }
-    if not job.storage.create(f"{base}/record.json", (canonical(record) + "\n").encode()):
-        held = json.loads(job.storage.read(f"{base}/record.json") or b"{}")
-        print(f"model {digest} is registered already, made by code {held.get('made_by', {}).get('code')}")  # noqa: T201
-        return
-    print(f"registered model {digest}")  # noqa: T201
+    content = (canonical(record) + "\n").encode()
+    name = f"{base}/records/{hashlib.sha256(content).hexdigest()}.json"
+    known = not job.storage.create(name, content)
+    print(f"model {digest}: {'this judgement is registered already' if known else 'registered'}")  # noqa: T201

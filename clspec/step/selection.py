@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from clspec import predicate
-from clspec.diagnostic import ClspecError
+from clspec.diagnostic import ClspecError, StepFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False,
@@ -45,3 +46,16 @@ class Selector:
             raise ClspecError(message)
         sql = f'SELECT {predicate.to_sql(expression, self._columns)} FROM golden ORDER BY "clspec row"'  # noqa: S608  # our own tree
         return [row[0] for row in self._connection.execute(sql).fetchall()]
+
+
+def refuse_unknown_labels(labels: pa.ChunkedArray, classes: Sequence[str]) -> None:
+    """Make sure that every golden row is of a class of the task: another label would be in no recall.
+
+    Raises:
+        StepFailed: a row is not.
+    """
+    strange = sorted(set(pc.unique(labels).to_pylist()) - {*classes, None})
+    if strange:
+        count = int(pc.sum(pc.is_in(labels, value_set=pa.array(strange, type=labels.type))).as_py())
+        message = f"{count} golden rows have labels that are not in `task.classes`: {', '.join(map(repr, strange[:5]))}"
+        raise StepFailed(message)

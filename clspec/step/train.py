@@ -9,35 +9,41 @@ from clspec.data import usercode
 from clspec.data.versions import overlap
 from clspec.diagnostic import Refused
 from clspec.step import model
+from clspec.step.unchanged import unchanged
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from clspec.step.job import Job
 
 
 def run(job: Job) -> None:
     """Write `model` and `metrics`, the latter what the user's function returned."""
-    root, call = job.code_root(), job.config["call"]
-    usercode.verify(root, call["code"])
     _no_golden_rows(job)
     directory = job.outputs["model"]
     directory.mkdir()
+    job.tell(0, 1, "training")
+    with unchanged(job, "data", "validation"):
+        metrics = _trained(job, directory)
+    job.tell(1, 1, "training")
+    model.verify(directory)
+    job.write_json("metrics", metrics)
+
+
+def _trained(job: Job, directory: Path) -> dict[str, float]:
+    """Let the user's code fill the directory, and return what it says of that."""
+    root, call, params = job.code_root(), job.config["call"], job.config["params"]
     given = {
         "data": str(job.inputs["data"]),
         "validation": str(job.inputs["validation"]),
         "model_dir": str(directory),
         "seed": job.config["seed"],
     }
-    params = job.config["params"]
-    job.tell(0, 1, "training")
     if call["entrypoint"] is not None:
-        metrics = _numbers(usercode.call(root, call["entrypoint"], {**given, **params}), call["entrypoint"])
-    else:
-        values = {name: str(value) for name, value in given.items()}
-        usercode.command(root, call["command"], {**values, **{f"params.{n}": _word(v) for n, v in params.items()}})
-        metrics = {}
-    job.tell(1, 1, "training")
-    model.verify(directory)
-    job.write_json("metrics", metrics)
+        return _numbers(usercode.call(root, call["entrypoint"], {**given, **params}), call["entrypoint"])
+    values = {name: str(value) for name, value in given.items()}
+    usercode.command(root, call["command"], {**values, **{f"params.{n}": _word(v) for n, v in params.items()}})
+    return {}
 
 
 def _no_golden_rows(job: Job) -> None:

@@ -43,7 +43,7 @@ def test_every_seed_fails_the_dogs_alone_first_and_nothing_after(demo):
 
 def test_a_model_is_registered_only_on_the_pass(demo):
     assert demo.returncode == 0
-    records = list((ROOT / "build/demo/.clspec/store").glob("*/models/*/record.json"))
+    records = list((ROOT / "build/demo/.clspec/store").glob("*/models/*/records/*.json"))
     assert len(records) == 1
     assert json.loads(records[0].read_text())["verdict"]["verdict"] == "pass"
 

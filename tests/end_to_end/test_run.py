@@ -77,7 +77,7 @@ class Project:
         return {name: self.state / "artifacts" / digest[:2] / digest for name, digest in names.items()}
 
     def models(self):
-        return list((self.state / "store").glob("tiny/models/*/record.json"))
+        return list((self.state / "store").glob("tiny/models/*/records/*.json"))
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ def test_it_runs_with_clspec_run_and_commands_make_the_model_that_functions_make
     for name in SPECS:
         call(project, "clspec", "lock", f"{name}.yaml")
         assert "verdict: pass" in call(project, "clspec", "run", "--local", f"{name}.yaml")
-        models += [record.parent.name for record in (project / "store" / name / "models").glob("*/record.json")]
+        models += [record.parent.name for record in (project / "store" / name / "models").glob("*/records/*.json")]
     assert len(models) == 2
     assert len(set(models)) == 1
 

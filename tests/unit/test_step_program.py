@@ -1181,7 +1181,7 @@ def test_a_model_that_passed_is_kept_with_its_record(bench):
     base = bench.store / "spec/models" / digest
     assert (base / "files/weights").read_text() == "1"
     assert (base / "files/more").read_text() == "2"
-    record = json.loads((base / "record.json").read_text())
+    record = json.loads(next((base / "records").iterdir()).read_text())
     assert record["model"] == f"sha256:{digest}"
     assert record["files"] == ["more", "weights"]
     assert record["made_by"]["code"] == "sha256:c"
@@ -1229,7 +1229,7 @@ def test_two_at_once(bench):
     with ThreadPoolExecutor(4) as threads:
         said = sorted(text.split()[0] for text in threads.map(one, range(4)))
     assert said == ["model", "model", "model", "registered"]
-    assert len(list(bench.store.rglob("record.json"))) == 1
+    assert len(list(bench.store.rglob("records/*.json"))) == 1
 
 
 # -- report ------------------------------------------------------------------------------------------------------------
