@@ -174,7 +174,7 @@ def _met_by(facts: Facts, name: str, select: str, check: Check) -> bool:
     if check.metric in {"recall", "false_negative_rate"}:
         return check.class_ == name
     if check.metric == "false_positive_rate":
-        return check.class_ != name
+        return check.class_ != name and check.class_ in facts.spec.task.classes
     if check.metric != "accuracy":
         return False  # a precision of a class that is always answered is its share; of another, nothing
     expression, problems = predicate.understand(select, _columns(facts))
@@ -227,7 +227,9 @@ def golden_is_apart(facts: Facts) -> Iterator[Diagnostic]:
             hint = f"give it the `{role}`: rows of one {role} in both would be a leak that nobody sees"
             message = f"dataset `{missing}` has no `{role}`, dataset `{other}` has one"
             yield facts.key_problem("CLS409", ("datasets", missing), message, hint)
-        elif mine is not None and _type(golden, mine) != _type(learned, theirs):
+        elif (
+            mine is not None and None not in (kinds := {_type(golden, mine), _type(learned, theirs)}) and len(kinds) > 1
+        ):
             message = f"the {role} of `{name}` is {_type(golden, mine)}, that of `{training}` {_type(learned, theirs)}"
             yield facts.key_problem("CLS409", ("datasets", name), message, "values of different types are never equal")
 

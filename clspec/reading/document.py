@@ -105,7 +105,7 @@ class Document:
             KeyError: the document has nothing there.
         """
         cuts: dict[str | int, Any] = {}
-        for pointer in sorted(set(pointers), key=len):
+        for pointer in pointers:
             self._find(pointer)
             if not pointer:
                 return Document(self.path, self.text, {}, self._marks, self._whole, {})

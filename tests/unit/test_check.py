@@ -58,6 +58,11 @@ def in_check(**keys):
     return {f"{CHECK}__{key}": value for key, value in keys.items()}
 
 
+def own_golden(**columns):
+    """A golden dataset that is not like the one learned from."""
+    return {"datasets__golden": {"columns": {**columns, "label": "string"}, "key": "id", "pinned": True}}
+
+
 def pins(value, rows=3000, clusters=1000):
     """A lock that fits a spec, as far as the spec makes sense."""
 
@@ -214,7 +219,14 @@ def test_with_many_names_no_hint_claims_that_there_are_none():
         (in_check(**{"class": GONE}), [("CLS307", "golden.scenarios.dogs.checks.0.metric")]),
         (in_check(metric="precision"), []),
         (in_check(metric="accuracy"), [("CLS307", "golden.scenarios.dogs.checks.0.class")]),
-        (in_check(**{"class": "cat"}), []),
+        (in_check(**{"class": "cat"}), [("CLS412", "golden.scenarios.dogs.id")]),
+        ({f"{SCENARIO}__guard__checks__0__class": "cat"}, [("CLS412", "golden.scenarios.dogs.id")]),
+        (
+            {f"{SCENARIO}__guard": GONE, CHECK: {"metric": "false_positive_rate", "class": "dog", "max": 0.1}},
+            [("CLS412", "golden.scenarios.dogs.id")],
+        ),
+        (own_golden(id="integer"), [("CLS409", "datasets.golden")]),
+        ({"datasets__canonical__group": "id", **own_golden(id="string")}, [("CLS409", "datasets.golden")]),
         (in_check(**{"class": "dgo"}), [("CLS303", "golden.scenarios.dogs.checks.0.class")]),
         ({f"{SCENARIO}__guard__checks__0__class": "dgo"}, [("CLS303", "golden.scenarios.dogs.guard.checks.0.class")]),
         ({f"{SCENARIO}__select": "label in ('dog', 'dgo')"}, [("CLS303", "golden.scenarios.dogs.select")]),

@@ -262,7 +262,7 @@ def test_lock_pins_what_has_no_pin_and_then_changes_nothing(tiny):
     assert "drives: pinned to version 1, 600 rows, sha256:" in out
     assert lock.read_bytes() == committed, "the committed lock is what the code makes"
     code, out, _ = commanded("lock", tiny)
-    assert (code, out) == (0, f"{lock}: nothing changed\n")
+    assert (code, out) == (0, f"{lock}: nothing changed; sources are read again only by `clspec data add`\n")
     assert lock.read_bytes() == committed
 
 

@@ -51,7 +51,9 @@ def test_it_runs_with_clspec_run_and_commands_make_the_model_that_functions_make
     for name in SPECS:
         call(project, "clspec", "lock", f"{name}.yaml")
         assert "verdict: pass" in call(project, "clspec", "run", "--local", f"{name}.yaml")
-        models += [record.parent.name for record in (project / "store" / name / "models").glob("*/records/*.json")]
+        models += [
+            record.parent.parent.name for record in (project / "store" / name / "models").glob("*/records/*.json")
+        ]
     assert len(models) == 2
     assert len(set(models)) == 1
 
@@ -61,7 +63,7 @@ def test_it_runs_as_a_plain_program(project):
     call(project, "clspec", "lock", "hello-command.yaml")
     call(project, "clspec", "compile", "hello-command.yaml", "--target", "local", "-o", "out")
     said = call(project, "python", "out/regression.py", "--code", "code", "--folder", ".", "--work", "work")
-    assert "registered model sha256:" in said
+    assert ": registered" in said
     assert json.loads((project / "work/gate/verdict").read_text())["verdict"] == "pass"
     answers = pq.read_table(project / "work/predict-seed-2/predictions")
     assert (len(answers), set(answers.column_names)) == (240, {"id", "said", "belief"})

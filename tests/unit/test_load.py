@@ -546,6 +546,13 @@ def test_what_was_found_before_a_syntax_error_is_told_too():
         ("CLS101", 6, ""),
     ]
     assert [d.message[-6:] for d in diagnostics if d.code == "CLS105"] == ["line 1", "line 4"]
+    (_, twice, _) = load("a: 0\n? [x]\n: 1\nb: 2\nb: 3\nc: ]\n", "spec.yaml")[1]
+    assert twice.message.endswith("line 4")
+
+
+def test_a_problem_inside_a_key_or_a_dropped_value_is_of_the_mapping():
+    text = "x:\n  c: 2\n  ? {a: .nan}\n  : [.nan]\n  c: [{d: .nan}]\n"
+    assert [where for code, *_, where in told(text) if code == "CLS108"] == ["x", "x", "x"]
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

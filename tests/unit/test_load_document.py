@@ -28,6 +28,7 @@ text: |
 stages: [{alias: shadow}, {alias: champion, id: 7}]
 empty:
 last: {a: [1, 2, [3, 4]], "b c": x}
+named: {id: nobody, x: 1}
 """
 
 
@@ -136,6 +137,15 @@ def test_places_beside_what_was_dropped():
     assert [document.key_span((key,)).column for key in document.value] == [1, 1, 6]
 
 
+def test_places_in_a_long_text():
+    text = "".join(f"k{number}: [é, {{v: {number}}}]\n" for number in range(3000)) + "# " + "x" * 10_000 + "\nlast: 1\n"
+    document, _ = load(text, "spec.yaml")
+    for number in range(3000):
+        width = len(str(number))
+        assert document.span((f"k{number}", 1, "v")) == Span(number + 1, 12 + width, number + 1, 12 + 2 * width)
+    assert document.key_span(("last",)) == Span(3002, 1, 3002, 5)
+
+
 NOWHERE = [
     ("x",),
     ("golden", "x"),
@@ -178,6 +188,7 @@ def test_a_document_is_frozen(document):
         (("stages", 0), "stages.shadow"),
         (("stages", 1, "id"), "stages.1.id"),
         (("last", "a", 2, 0), "last.a.2.0"),
+        (("named", "x"), "named.x"),
         (("golden", "missing"), "golden.missing"),
         ((*S, 9, "x"), "golden.scenarios.9.x"),
         (("name", 0, "x"), "name.0.x"),

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pickle
+import py_compile
 import re
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from clspec.data.storage import storage_at
 from clspec.data.versions import Dataset, Shape
 from clspec.plan import Kind
 from clspec.stats.proportion import tally
+from clspec.step.model import digest as model_digest
 from clspec.step.program import main
 
 COLUMNS = {"id": "string", "ride": "string", "n": "integer", "label": "string"}
@@ -60,9 +62,14 @@ class Bench:
         self.path(name).write_text(value if isinstance(value, str) else json.dumps(value))
         return name
 
-    def put_rows(self, name, rows, columns=COLUMNS):
-        pq.write_table(table.from_rows(rows, columns, "test"), self.path(name))
+    def put_rows(self, name, rows, columns=COLUMNS, **metadata):
+        made = table.from_rows(rows, columns, "test").replace_schema_metadata(metadata or None)
+        pq.write_table(made, self.path(name))
         return name
+
+    def put_answers(self, name, answers, model="sha256:m"):
+        """Predictions that a model of this digest made."""
+        return self.put_rows(name, answers, {"id": "string", "pred": "string"}, **{"clspec.model": model})
 
     def json(self, name):
         return json.loads(self.path(name).read_text())
@@ -664,6 +671,30 @@ def test_a_command_of_the_users_is_told_the_same(bench):
     assert bench.path("model/env").read_text() == "TORCH_FORCE_WEIGHTS_ONLY_LOAD=1\n"
 
 
+@pytest.mark.parametrize("name", ["data", "validation"])
+def test_a_training_that_changes_its_data_is_refused(bench, name):
+    ended = train(bench, f"{SAVES}\npathlib.Path({name}).write_bytes(b'x')")
+    assert_said(ended, 3, f"the code changed its input `{name}`")
+    assert not bench.path("model").exists()
+
+
+def test_code_that_is_edited_while_it_runs_is_refused(bench):
+    ended = train(bench, f"{SAVES}\npathlib.Path(__file__).with_name('more.py').write_text('')")
+    assert_said(ended, 1, "the plan was made for")
+    assert not bench.path("model").exists()
+
+
+def test_a_cache_of_compiled_code_is_not_run(bench, monkeypatch):
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    bench.write_module("inner", "WORD = 'bad'\n")
+    py_compile.compile(
+        str(bench.code / "inner.py"), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, doraise=True
+    )
+    bench.write_module("inner", "WORD = 'good'\n")
+    ended = train(bench, f"import inner\nassert inner.WORD == 'good', inner.WORD\n{SAVES}")
+    assert ended.code == 0, ended.err
+
+
 def test_a_torch_state_dict_is_a_model(bench):
     pytest.importorskip("torch")
     body = """
@@ -731,7 +762,7 @@ def test_the_model_does_not_see_the_label(bench):
         (ALL_CATS.replace("'pred'", "'prediction'"), "lacks `pred` and has `prediction`, which is no column"),
         ("for r in rows: yield (r['id'], 'cat', 0.5)", "row 1 of `user:predict` is a tuple, not a dict"),
         ("yield from rows[0]", "row 1 of `user:predict` is a str, not a dict"),
-        ("return 3", "`user:predict` must yield dicts, one for each row; it returned a int"),
+        ("return 3", "`user:predict` must yield dicts, one for each row, not return a int"),
         (ALL_CATS + "\nraise ValueError('late')", "ValueError: late"),
     ],
 )
@@ -763,6 +794,23 @@ def test_shards_together_hold_every_row_once(bench, count, shards):
         assert predict(bench, ALL_CATS, rows, shard=shard, shards=shards).code == 0
         seen += [r["id"] for r in bench.rows("predictions")]
     assert seen == [r["id"] for r in rows]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["pathlib.Path(model_dir, 'cache').write_text('x')", "pathlib.Path(model_dir, 'm.json').write_text('other')"],
+)
+def test_a_prediction_that_changes_its_model_is_refused(bench, change):
+    bench.path("model").mkdir()
+    bench.path("model/m.json").write_text("{}")
+    assert_said(predict(bench, f"{ALL_CATS}\nimport pathlib\n{change}"), 3, "the code changed its input `model`")
+    assert not bench.path("predictions").exists()
+
+
+def test_predictions_know_their_model(bench):
+    assert predict(bench, ALL_CATS).code == 0
+    metadata = pq.read_schema(bench.path("predictions")).metadata
+    assert metadata[b"clspec.model"].decode() == model_digest(bench.path("model"))
 
 
 def test_progress_of_predictions(bench):
@@ -813,12 +861,13 @@ def evaluate(bench, rows, said, scenarios, *, cluster_by=None, shards=1):  # noq
     for shard in range(1, shards + 1):
         part = answers[len(answers) * (shard - 1) // shards : len(answers) * shard // shards]
         name = f"predictions-{shard}"
-        inputs[name] = bench.put_rows(name, part, {"id": "string", "pred": "string"})
+        inputs[name] = bench.put_answers(name, part)
     return run_evaluation(bench, inputs, scenarios, cluster_by)
 
 
 def run_evaluation(bench, inputs, scenarios, cluster_by=None):
-    config = {"task": {**TASK, "score": None}, "key": "id", "columns": COLUMNS, "cluster_by": cluster_by}
+    task = {**TASK, "score": None, "classes": ["cat", "dog", "a", "b", "c"]}
+    config = {"task": task, "key": "id", "columns": COLUMNS, "cluster_by": cluster_by}
     return bench.run("evaluate", {**config, "scenarios": scenarios}, inputs=inputs, outputs=["metrics"])
 
 
@@ -928,9 +977,23 @@ def test_predictions_for_other_rows_are_refused(bench, answered, text):
     answers = [{"id": name, "pred": "cat"} for name in answered]
     inputs = {
         "data": bench.put_rows("data", [row("a"), row("b")]),
-        "predictions-1": bench.put_rows("p", answers, {"id": "string", "pred": "string"}),
+        "predictions-1": bench.put_answers("p", answers),
     }
     assert_said(run_evaluation(bench, inputs, [asked("true", ("accuracy", None))]), 3, text)
+
+
+def test_a_label_outside_the_classes_is_refused(bench):
+    rows = [row("a"), {**row("b"), "label": "Cat"}]
+    ended = evaluate(bench, rows, ["cat", "cat"], [asked("true", ("accuracy", None))])
+    assert_said(ended, 3, "1 golden rows have labels that are not in `task.classes`: 'Cat'")
+
+
+def test_shards_of_different_models_are_refused(bench):
+    inputs = {"data": bench.put_rows("data", [row("a"), row("b")])}
+    for shard, name in enumerate("ab", 1):
+        inputs[f"predictions-{shard}"] = bench.put_answers(f"p{shard}", [{"id": name, "pred": "cat"}], f"sha256:{name}")
+    ended = run_evaluation(bench, inputs, [asked("true", ("accuracy", None))])
+    assert_said(ended, 3, "not those of one model: sha256:a, sha256:b")
 
 
 def test_golden_rows_without_a_label_or_a_cluster_are_refused(bench):
@@ -1166,7 +1229,7 @@ def register(bench, verdict=None, **model):
     inputs = {
         "model": "model",
         "training": bench.put("training", {"loss": 0.5}),
-        "metrics": bench.put("metrics", {"rows": 1, "scenarios": []}),
+        "metrics": bench.put("metrics", {"model": model_digest(folder), "rows": 1, "scenarios": []}),
         "verdict": bench.put(
             "verdict", {"verdict": "pass", "reasons": [], "seeds": []} if verdict is None else verdict
         ),
@@ -1177,7 +1240,7 @@ def register(bench, verdict=None, **model):
 def test_a_model_that_passed_is_kept_with_its_record(bench):
     ended = register(bench, weights="1", more="2")
     assert ended.code == 0, ended.err
-    digest = re.fullmatch(r"registered model sha256:([0-9a-f]{64})\n", ended.out)[1]
+    digest = re.fullmatch(r"model sha256:([0-9a-f]{64}): registered\n", ended.out)[1]
     base = bench.store / "spec/models" / digest
     assert (base / "files/weights").read_text() == "1"
     assert (base / "files/more").read_text() == "2"
@@ -1193,7 +1256,7 @@ def test_registering_twice_changes_nothing(bench):
     register(bench)
     before = {path: path.read_bytes() for path in bench.store.rglob("*") if path.is_file()}
     ended = register(bench)
-    assert (ended.code, "is registered already, made by code sha256:c" in ended.out) == (0, True)
+    assert (ended.code, "this judgement is registered already" in ended.out) == (0, True)
     assert {path: path.read_bytes() for path in bench.store.rglob("*") if path.is_file()} == before
     register(bench, weights="2")
     assert len(list((bench.store / "spec/models").iterdir())) == 2
@@ -1208,6 +1271,22 @@ def test_nothing_else_is_kept(bench, verdict):
     assert not bench.store.exists()
 
 
+def test_a_later_judgement_of_the_same_model_is_kept_beside_the_first(bench):
+    register(bench)
+    register(bench, {"verdict": "pass", "reasons": [], "seeds": [{"seed": 1, "scenarios": []}]})
+    assert len(list((bench.store / "spec/models").iterdir())) == 1
+    assert len(list(bench.store.rglob("records/*.json"))) == 2
+
+
+def test_a_model_that_is_not_the_one_that_was_judged_is_not_kept(bench):
+    register(bench, {"verdict": "fail"})
+    bench.put("verdict", {"verdict": "pass"})
+    bench.path("model/weights").write_text("changed since")
+    inputs = {name: name for name in ("model", "training", "metrics", "verdict")}
+    assert_said(bench.run("register", {"code": "c"}, inputs=inputs), 1, "the one that was judged is sha256:")
+    assert not bench.store.exists()
+
+
 def test_a_model_with_a_pickle_is_not_kept(bench):
     assert_said(register(bench, **{"m.pkl": "x"}), 3, "a pickle")
     assert [path for path in bench.store.rglob("*") if path.is_file()] == []
@@ -1219,6 +1298,7 @@ def test_two_at_once(bench):
     words = [
         word for name in ("model", "training", "metrics", "verdict") for word in ("--in", f"{name}={bench.path(name)}")
     ]
+    bench.put("metrics", {"model": model_digest(bench.path("model")), "rows": 1, "scenarios": []})
     command = [sys.executable, "-m", "clspec.step", "register", "--config", '{"spec":"spec","code":"x"}']
 
     def one(_):
@@ -1227,8 +1307,8 @@ def test_two_at_once(bench):
         ).stdout
 
     with ThreadPoolExecutor(4) as threads:
-        said = sorted(text.split()[0] for text in threads.map(one, range(4)))
-    assert said == ["model", "model", "model", "registered"]
+        said = sorted(text.split()[-1] for text in threads.map(one, range(4)))
+    assert said == ["already", "already", "already", "registered"]
     assert len(list(bench.store.rglob("records/*.json"))) == 1
 
 

@@ -20,6 +20,7 @@ from clspec.data.storage import StorageError, storage_at
 from clspec.data.table import DataError
 from clspec.data.versions import Dataset, Shape
 from clspec.diagnostic import UsageError
+from clspec.step import model
 
 SHAPE = Shape(columns={"id": "string", "n": "integer"}, key="id", group=None)
 WEED = shutil.which("weed") or shutil.which("weed", path=str(Path(sys.executable).parent))
@@ -207,17 +208,19 @@ def test_steps_meet_in_the_store(uri, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model/model.json").write_text("{}")
     (tmp_path / "verdict").write_text('{"verdict":"pass"}')
-    (tmp_path / "metrics").write_text("{}")
+    judged = {"model": model.digest(tmp_path / "model")}
+    (tmp_path / "metrics").write_text(json.dumps(judged))
     places = {"model": "model", "training": "metrics", "metrics": "metrics", "verdict": "verdict"}
     inputs = [word for name, place in places.items() for word in ("--in", f"{name}={tmp_path / place}")]
     first = step("register", {"spec": "spec", "code": "sha256:1"}, uri, *inputs)
     assert first.returncode == 0, first.stderr
-    assert first.stdout.startswith("registered model sha256:")
+    assert first.stdout.endswith(": registered\n")
     again = step("register", {"spec": "spec", "code": "sha256:2"}, uri, *inputs)
-    assert again.stdout.endswith("is registered already, made by code sha256:1\n")
-    digest = first.stdout.split(":")[-1].strip()
+    assert again.stdout == first.stdout
     keys = list(storage_at(uri).keys("spec/models"))
-    assert keys == [f"spec/models/{digest}/files/model.json", f"spec/models/{digest}/record.json"]
+    digest = first.stdout.split(":")[1]
+    assert keys[0] == f"spec/models/{digest}/files/model.json"
+    assert [key.rpartition("/")[0] for key in keys[1:]] == [f"spec/models/{digest}/records"] * 2
 
 
 def test_a_source_in_a_bucket(s3, monkeypatch):
