@@ -284,4 +284,5 @@ def test_what_two_tables_have_in_common():
     left, right = rows(("c", 1), ("a", None), ("b", 3), ("a2", 3)), rows(("b", 3), ("c", None), ("x", None))
     assert overlap(left, right, "id", "id") == ["b", "c"]
     assert overlap(left, right, "n", "n") == [3]  # NULL is no value
-    assert overlap(left, right, "id", "n") == []
+    with pytest.raises(DataError, match="cannot be compared"):
+        overlap(left, right, "id", "n")
