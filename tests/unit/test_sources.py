@@ -280,7 +280,10 @@ def test_a_generator_and_a_list(read, module):
         ("yield {'n': 1}; yield {'m': 1}", "row 2 of source `s` lacks `n` and has `m`, which is no column"),
         ("yield {'n': 1}; yield ('n', 1)", "row 2 of source `s` is a tuple, not a dict of its columns"),
         ("return {'n': 1}", "`source_bad:rows` must yield dicts, one for each row, not return a dict"),
-        ("return None", "`source_bad:rows` must yield dicts, one for each row, not return a NoneType: is a `yield` missing?"),  # noqa: E501
+        (
+            "return None",
+            "`source_bad:rows` must yield dicts, one for each row, not return a NoneType: is a `yield` missing?",
+        ),
         ("return 'rows'", "`source_bad:rows` must yield dicts, one for each row, not return a str"),
         ("exit(3)", "`source_bad:rows` ended the process with 3"),
     ],
