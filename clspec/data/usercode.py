@@ -89,12 +89,6 @@ def _refuse_pickles() -> None:
     os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
 
 
-def _compile_afresh() -> None:
-    """Let no Python of a command take compiled code from a cache, which may be of other sources than those reviewed."""
-    os.environ["PYTHONPYCACHEPREFIX"] = _NO_CACHE
-    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-
-
 def call(root: Path, entrypoint: str, arguments: Mapping[str, Any]) -> Any:
     """What the function returns.
 
@@ -134,10 +128,11 @@ def command(root: Path, words: list[str], values: Mapping[str, str]) -> None:
         UserCodeFailed: it cannot be started, or does not end with 0.
     """
     _refuse_pickles()
-    _compile_afresh()
+    # No Python of a command takes compiled code from a cache, which may be of other sources than those reviewed.
+    afresh = {**os.environ, "PYTHONPYCACHEPREFIX": _NO_CACHE, "PYTHONDONTWRITEBYTECODE": "1"}
     filled = [_filled(word, values) for word in words]
     try:
-        done = subprocess.run(filled, cwd=root, check=False, stdin=subprocess.DEVNULL)  # noqa: S603  # the user's command
+        done = subprocess.run(filled, cwd=root, env=afresh, check=False, stdin=subprocess.DEVNULL)  # noqa: S603  # the user's command
     except OSError as error:
         message = f"`{filled[0]}` cannot be started: {error.strerror}"
         raise UserCodeFailed(message) from error

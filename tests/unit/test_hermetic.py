@@ -65,7 +65,7 @@ def watched(project, commands, script=WATCHED, prefix=()):
     return subprocess.run(
         [*prefix, sys.executable, "-c", script, given],
         cwd=project,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": ""},
         capture_output=True,
         text=True,
         check=False,
