@@ -60,6 +60,23 @@ class Workplace:
     state: Path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """Who let something happen that is refused otherwise, and why."""
+
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """What is true of one run alone and enters no key: when it began (UTC, ISO 8601), and what it is permitted."""
+
+    as_of: str
+    allow_both: Permission | None = None
+    """Whether code and data may move at once."""
+
+
 class State(Enum):
     """What became of a step in a run."""
 

@@ -15,13 +15,25 @@ class Kind(Enum):
     """What a step does; the step program has one module for each that is built."""
 
     PIN = "pin"
+    EXPECT = "expect"
     SNAPSHOT = "snapshot"
     TRAIN = "train"
     PREDICT = "predict"
+    BASELINE = "baseline"
     EVALUATE = "evaluate"
     GATE = "gate"
     REGISTER = "register"
+    PROMOTE = "promote"
+    INGEST = "ingest"
+    GUARD = "guard"
+    APPEND = "append"
+    DECIDE = "decide"
+    MINE = "mine"
+    SAMPLE = "sample"
+    AUTO_LABEL = "auto_label"
+    ENQUEUE = "enqueue"
     REPORT = "report"
+    NOTIFY = "notify"
     CONCLUDE = "conclude"
 
 
@@ -38,23 +50,50 @@ class ArtifactType(Enum):
 
 READS: dict[Kind, dict[str, ArtifactType]] = {
     Kind.PIN: {},
+    Kind.EXPECT: {"pins": ArtifactType.METRICS},
     Kind.SNAPSHOT: {"pins": ArtifactType.METRICS},
     Kind.TRAIN: {"data": ArtifactType.DATASET, "validation": ArtifactType.DATASET, "golden": ArtifactType.DATASET},
     Kind.PREDICT: {"model": ArtifactType.MODEL, "data": ArtifactType.DATASET},
-    Kind.EVALUATE: {"data": ArtifactType.DATASET, "predictions": ArtifactType.PREDICTIONS},
-    Kind.GATE: {"metrics": ArtifactType.METRICS},
+    Kind.BASELINE: {"standing": ArtifactType.METRICS, "data": ArtifactType.DATASET},
+    Kind.EVALUATE: {
+        "data": ArtifactType.DATASET,
+        "predictions": ArtifactType.PREDICTIONS,
+        "baseline": ArtifactType.PREDICTIONS,
+    },
+    Kind.GATE: {"metrics": ArtifactType.METRICS, "pins": ArtifactType.METRICS, "standing": ArtifactType.METRICS},
     Kind.REGISTER: {
         "model": ArtifactType.MODEL,
         "training": ArtifactType.METRICS,
         "metrics": ArtifactType.METRICS,
+        "predictions": ArtifactType.PREDICTIONS,
+        "pins": ArtifactType.METRICS,
+        "standing": ArtifactType.METRICS,
         "verdict": ArtifactType.VERDICT,
     },
+    Kind.PROMOTE: {"registered": ArtifactType.METRICS, "verdict": ArtifactType.VERDICT},
+    Kind.INGEST: {"pins": ArtifactType.METRICS},
+    Kind.GUARD: {"rows": ArtifactType.DATASET, "against": ArtifactType.DATASET},
+    Kind.APPEND: {
+        "rows": ArtifactType.DATASET,
+        "dropped": ArtifactType.DATASET,
+        "provenance": ArtifactType.DATASET,
+    },
+    Kind.DECIDE: {"appended": ArtifactType.METRICS, "standing": ArtifactType.METRICS},
+    Kind.MINE: {"pins": ArtifactType.METRICS},
+    Kind.SAMPLE: {"rows": ArtifactType.DATASET},
+    Kind.AUTO_LABEL: {"rows": ArtifactType.DATASET},
+    Kind.ENQUEUE: {"rows": ArtifactType.DATASET, "dropped": ArtifactType.DATASET},
     Kind.REPORT: {
         "verdict": ArtifactType.VERDICT,
         "training": ArtifactType.METRICS,
         "metrics": ArtifactType.METRICS,
+        "loop": ArtifactType.METRICS,
     },
-    Kind.CONCLUDE: {"verdict": ArtifactType.VERDICT},
+    Kind.NOTIFY: {
+        "verdict": ArtifactType.VERDICT,
+        "loop": ArtifactType.METRICS,
+    },
+    Kind.CONCLUDE: {"verdict": ArtifactType.VERDICT, "loop": ArtifactType.METRICS},
 }
 """What each kind of step reads, by the first word of an input's name (`metrics-seed-1` is one of the metrics)."""
 
@@ -72,11 +111,15 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """A step's input: output `output` of step `step`, known to the reading step as `name`."""
+    """A step's input: output `output` of step `step`, known to the reading step as `name`.
+
+    The reading step is skipped where that step was, unless the input is `optional`: then it is missing.
+    """
 
     name: str
     step: str
     output: str
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +216,8 @@ class Step:
     origin: Span | None = None
     where: str = ""
     """The dotted place in the spec: `training`, `golden.scenarios.dog-crossing`."""
+    always: bool = False
+    """Run it once all it needs is over, however that ended; its inputs are optional and its own end changes nothing."""
 
 
 class Event(Enum):

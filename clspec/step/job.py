@@ -19,6 +19,7 @@ from clspec.plan import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,10 @@ class Job:
     code: Path | None
     folder: Path | None
     """The folder of the spec, from which the paths of its sources count; none on a cluster."""
+    as_of: datetime
+    """When the run began: the only time that a step may know."""
+    allow_both: dict[str, str] | None = None
+    """Who permits code and data to move at once (`by`), and why (`why`); None where nobody does."""
     tells_progress: bool = False
     parameters: dict[str, str] = field(default_factory=dict)
     """The one-word values that conditions read; the step puts them here."""
@@ -62,6 +67,10 @@ class Job:
             )
             raise UsageError(message)
         return self.code
+
+    def has(self, name: str) -> bool:
+        """Whether an optional input is there."""
+        return name in self.inputs
 
     def read_json(self, name: str) -> dict[str, Any]:
         """An input that is a JSON object.

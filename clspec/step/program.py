@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", dest="outputs", action="append", default=[], metavar="NAME=PATH")
     parser.add_argument("--out-param", dest="parameters", action="append", default=[], metavar="NAME=PATH")
     parser.add_argument("--executor-input", metavar="JSON", help="Kubeflow's way to say --in, --out and --out-param")
+    parser.add_argument("--as-of", metavar="TIME", help="when the run began, ISO 8601; now where it is not given")
+    parser.add_argument("--allow-both", metavar="JSON", help="who lets code and data move at once, and why")
     parser.add_argument("--progress", action="store_true", help="print progress as JSON lines")
     return parser
 
@@ -71,6 +74,8 @@ def _run(given: argparse.Namespace) -> int:
             store=given.store,
             code=given.code and given.code.absolute(),
             folder=given.folder and given.folder.absolute(),
+            as_of=_moment(given.as_of),
+            allow_both=_permission(given.allow_both),
             tells_progress=given.progress,
         )
         try:
@@ -96,6 +101,29 @@ def _config(text: str) -> dict[str, object]:
         message = "--config is not a JSON object"
         raise UsageError(message)
     return found
+
+
+def _moment(text: str | None) -> datetime:
+    """When the run began."""
+    if text is None:
+        return datetime.now(tz=UTC)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        message = f"--as-of is an ISO 8601 time, not `{text}`"
+        raise UsageError(message) from error
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+
+
+def _permission(text: str | None) -> dict[str, str] | None:
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+        return {"by": str(found["by"]), "why": str(found["why"])}
+    except (ValueError, LookupError, TypeError) as error:
+        message = "--allow-both is a JSON object with `by` and `why`"
+        raise UsageError(message) from error
 
 
 def _paths(pairs: Sequence[str]) -> dict[str, Path]:
