@@ -20,8 +20,9 @@ from clspec.project import state_of, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
-    from clspec.backend import Bundle, Happening, Outcome
+    from clspec.backend import Bundle, Happening, Outcome, Permission
     from clspec.check import Facts
     from clspec.diagnostic import Diagnostic
     from clspec.pinning import Added, Locked
@@ -112,15 +113,19 @@ def _need_libraries() -> None:
         raise UsageError(message)
 
 
-def run(
+def run(  # noqa: PLR0913  # a run has this many sides
     path: str,
     pipeline: str = "regression",
     *,
     jobs: int | None = None,
+    as_of: datetime | None = None,
+    allow_both: Permission | None = None,
     watch: Callable[[Happening], None] = lambda _: None,
     warn: Callable[[tuple[Diagnostic, ...]], None] = lambda _: None,
 ) -> Outcome:
     """Run a pipeline of a spec on this machine; user code runs, each step in a process of its own.
+
+    `as_of` is when it begins, now if not given; `allow_both` says who lets code and data move at once.
 
     Raises:
         InvalidSpec: it has errors.
@@ -148,8 +153,17 @@ def run(
         store=store_of(path, compiled.plan.store),
         state=state_of(path),
     )
+    occasion = backend.Occasion(as_of=_moment(as_of), allow_both=allow_both)
     cores = len(os.sched_getaffinity(0))
-    return runner.run(compiled.plan, pipeline, place, jobs=jobs or cores, watch=watch)
+    return runner.run(compiled.plan, pipeline, place, jobs=jobs or cores, occasion=occasion, watch=watch)
+
+
+def _moment(as_of: datetime | None) -> str:
+    """When a run begins, in UTC."""
+    from datetime import UTC, datetime  # noqa: PLC0415  # only a run has a clock
+
+    found = as_of or datetime.now(tz=UTC)
+    return found.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def lock(path: str, update: tuple[str, ...] = (), image: str | None = None) -> Locked:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, is_dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
+from clspec.codes import problem
 from clspec.diagnostic import ClspecError, UsageError, did_you_mean
+from clspec.plan import straight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -110,6 +112,8 @@ class Outcome:
     folder: Path
     verdict: Path | None
     report: Path | None
+    outputs: Mapping[str, Mapping[str, Path]]
+    """Where the outputs of each step that made some lie, by step and by name."""
     failed: str = ""
     """The step that ended the run, if one did."""
     log: Path | None = None
@@ -120,8 +124,15 @@ class Outcome:
 class Runner(Backend, Protocol):
     """A backend that also runs plans."""
 
-    def run(
-        self, plan: Plan, pipeline: str, place: Workplace, *, jobs: int, watch: Callable[[Happening], None]
+    def run(  # noqa: PLR0913  # a run has this many sides
+        self,
+        plan: Plan,
+        pipeline: str,
+        place: Workplace,
+        *,
+        jobs: int,
+        occasion: Occasion,
+        watch: Callable[[Happening], None],
     ) -> Outcome:
         """Run one pipeline to its end, telling what happens.
 
@@ -130,6 +141,21 @@ class Runner(Backend, Protocol):
             KeyboardInterrupt: it was interrupted; all its processes have ended.
         """
         ...
+
+
+def left_out(plan: Plan, target: str) -> Iterator[Diagnostic]:
+    """A warning for each part of a plan that `clspec.plan.straight` leaves out."""
+    kept = {pipeline.name for pipeline in straight(plan).pipelines}
+    for pipeline in plan.pipelines:
+        if pipeline.name not in kept:
+            message = f"target `{target}` does not emit pipeline `{pipeline.name}` yet"
+            hint = f"run it with `clspec run --local --pipeline {pipeline.name}`"
+            yield problem("CLS509", message, path=plan.spec, span=pipeline.origin, hint=hint, where=pipeline.name)
+            continue
+        for step in (step for step in pipeline.steps if step.always):
+            message = f"target `{target}` does not emit `{step.id}`, which runs however the others end"
+            hint = "let the system that runs the pipeline tell people how it ended"
+            yield problem("CLS509", message, path=plan.spec, span=step.origin, hint=hint, where=step.where)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

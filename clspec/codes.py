@@ -114,6 +114,13 @@ CODES: dict[str, Code] = {
     "CLS206": Code(_E, "number out of range", "The number lies outside what this key accepts."),
     "CLS207": Code(_E, "wrong number of items", "The list or mapping has too few or too many items, or one twice."),
     "CLS208": Code(_E, "exactly one of several keys", "Exactly one of the named keys must be given."),
+    "CLS209": Code(
+        _E,
+        "keys that go together",
+        "One of the keys says nothing, or something unsafe, without another: `matures_after` and `when_absent`; "
+        "several `votes` and `on_disagreement`; `max_disagreement` and an `audit_rate` over 0; `max_per_group` and the "
+        "dataset's `group`; a metric of scores and `task.score`; one of latency and `inference.entrypoint`.",
+    ),
     "CLS210": Code(
         _E,
         "unknown language version",
@@ -136,8 +143,8 @@ CODES: dict[str, Code] = {
     "CLS307": Code(
         _E,
         "metric and its class",
-        "Metrics about one class (recall, precision, false_positive_rate, false_negative_rate) need `class`; "
-        "accuracy is over all classes and takes none.",
+        "Metrics about one class (recall, precision, f1, false_positive_rate, false_negative_rate, auroc) need "
+        "`class`; the others are over all rows and take none.",
     ),
     "CLS308": Code(_E, "no such code folder", "`code.root` names the folder with the user's code, beside the spec."),
     "CLS309": Code(
@@ -151,8 +158,8 @@ CODES: dict[str, Code] = {
         _E,
         "parameters do not fit",
         "An entry point is called with keyword arguments: `train(data, validation, model_dir, seed, **params)`, "
-        "`predict(data, model_dir)`, a source without any. Every key of `params` must be a parameter, and every "
-        "parameter without a default must be given.",
+        "`predict(data, model_dir)`, `auto_label(data)`, a metric `(rows)`, a source without any. Every key of "
+        "`params` must be a parameter, and every parameter without a default must be given.",
     ),
     "CLS312": Code(_E, "unknown placeholder", "A command may hold only the placeholders of its place, each whole."),
     "CLS313": Code(_E, "columns do not fit", "What is named there does not have the columns or types needed here."),
@@ -165,6 +172,30 @@ CODES: dict[str, Code] = {
         "The code root is a folder beside the spec that does not hold the spec itself, and nothing in it leads out of "
         "it. A store and the files of a source lie at a path relative to the spec or at an `s3://` URI without "
         "credentials.",
+    ),
+    "CLS316": Code(
+        _E,
+        "literal secret",
+        "A spec is reviewed, committed and compiled into files that many can read. Give a secret by the name of a "
+        "variable (`dsn_env`, `webhook_env`, `secrets`) or by a Kubernetes secret reference. One that has stood in a "
+        "file is known: replace it where it was issued, too. What is meant is not shown here.",
+    ),
+    "CLS317": Code(
+        _W,
+        "override without effect",
+        "The environment says what the spec says anyway. Remove it, so that a change of the spec reaches it.",
+    ),
+    "CLS318": Code(
+        _E,
+        "role not given",
+        "What is asked of a source needs to know which of its columns says when, of which group, what the model said, "
+        "or how sure it was: `roles: {time: ts, group: ride_id, prediction: pred, confidence: conf, media: frame}`.",
+    ),
+    "CLS319": Code(
+        _E,
+        "trigger of the other pipeline",
+        "Labels and new production data start `improvement`; `regression` reads pinned data only, which they do not "
+        "change. The pipeline `improvement` is what the section `feedback` says.",
     ),
     "CLS320": Code(
         _E,
@@ -217,11 +248,30 @@ CODES: dict[str, Code] = {
         "The metric is better when higher and has a `max` (or lower and has a `min`): the check would refuse good "
         "models and pass bad ones.",
     ),
+    "CLS408": Code(
+        _E,
+        "nothing to compare with",
+        "A `margin`, and any check of negative_flip_rate, sets the new model against the champion. `golden.baseline` "
+        "must say so, and what to do while there is none.",
+    ),
     "CLS409": Code(
         _E,
         "golden rows cannot be told",
         "That no golden row is learned from is checked by key and by group. Both datasets need both, of the same "
         "types; `like` copies them.",
+    ),
+    "CLS410": Code(
+        _E,
+        "comparison out of place",
+        "`margin` is offered for metrics whose difference can be bounded, and negative_flip_rate is itself a "
+        "comparison. `max_gap` compares the groups of a `for_each`; it is judged as a point, without its uncertainty, "
+        "and so belongs where `must_pass: false`.",
+    ),
+    "CLS411": Code(
+        _E,
+        "not for this type of task",
+        "A classification has `classes` and metrics of right and wrong answers, a regression numbers and metrics of "
+        "distances (mae, rmse); a task of type custom is judged by metrics of your own, `python:module:function`.",
     ),
     "CLS412": Code(
         _W,
@@ -229,11 +279,53 @@ CODES: dict[str, Code] = {
         "The must-pass scenario judges one class by its recall alone: a model that always answers that class passes. "
         "Add a `guard` that limits the false positives on rows of other classes.",
     ),
+    "CLS413": Code(
+        _E,
+        "facts about a metric",
+        "Of a metric of your own clspec knows nothing: `higher_is_better` and `range` must be given. Of those that are "
+        "built in it knows both, and takes no other word for it.",
+    ),
     "CLS414": Code(
         _W,
         "rows taken as independent",
         "The golden dataset has a `group`, so that its rows come in clumps, but `golden.cluster_by` is not given: "
         "bounds computed as if the rows were independent are too narrow.",
+    ),
+    "CLS415": Code(
+        _W,
+        "data gate that no run asks",
+        "`expect` and `freshness` are asked of what a run reads: of the sources that `feedback` names, before anything "
+        "is mined, and of the dataset that is learned from. Elsewhere they keep nothing out.",
+    ),
+    # -- how mistakes come back as data --------------------------------------------------------------------------
+    "CLS421": Code(
+        _E,
+        "way into training without a guard",
+        "What is mined, labelled and appended must not hold golden rows. `feedback.leakage_guard` with the golden "
+        "dataset in `against` drops them, by key and by group; without it a model could learn its own test.",
+    ),
+    "CLS422": Code(
+        _E,
+        "appends where it must not",
+        "New rows are appended to the dataset that the model learns from, which is neither golden nor pinned: what is "
+        "pinned stays as reviewed.",
+    ),
+    "CLS423": Code(
+        _W,
+        "no unbiased estimate",
+        "All other rules look where mistakes are expected. A rule of type `random` has people label a plain share of "
+        "all rows: the only honest estimate of how good the model is in production.",
+    ),
+    "CLS424": Code(
+        _W,
+        "labels that nobody audits",
+        "With an `audit_rate` of 0 no person ever sees a label that the auto-labeller gave, so that its mistakes "
+        "become the truth that the next model learns.",
+    ),
+    "CLS431": Code(
+        _E,
+        "champion is not the last stage",
+        "The stage `champion` is what comparisons are made with and what promotion leads to: it is there, and last.",
     ),
     # -- what a target can and cannot say ------------------------------------------------------------------------
     "CLS501": Code(
@@ -256,6 +348,12 @@ CODES: dict[str, Code] = {
         _E, "text that the target would change", "The target expands some texts (templates, variables); this one."
     ),
     "CLS507": Code(_E, "too large for the target", "The target caps the number of tasks or the size of its objects."),
+    "CLS509": Code(
+        _W,
+        "part not emitted",
+        "The target cannot yet express a pipeline that branches, or a step that runs however the others end. What is "
+        "emitted means the same without it; run the rest with `clspec run --local`.",
+    ),
     "CLS508": Code(_E, "target cannot express it", "The target has no way to say this, and the meaning would change."),
     # -- the lock ------------------------------------------------------------------------------------------------
     "CLS601": Code(
@@ -272,6 +370,23 @@ CODES: dict[str, Code] = {
     ),
     "CLS603": Code(_E, "lock cannot be read", "The lock is written by `clspec lock`; restore it from version control."),
     "CLS604": Code(_W, "pin without use", "The lock pins something that the spec no longer has."),
+    # -- waivers -------------------------------------------------------------------------------------------------
+    "CLS701": Code(
+        _E,
+        "waiver of what cannot be waived",
+        "A waiver accepts one warning at one place for a while. An error stays one, and so does a verdict.",
+    ),
+    "CLS702": Code(
+        _W,
+        "waiver has expired",
+        "From the day in `expires` on the warning is shown again. Mend its cause, or have its owner set another day.",
+    ),
+    "CLS703": Code(
+        _W,
+        "waiver without use",
+        "There is no such warning at that place: it was mended, or the path is another. `clspec check --format json` "
+        "shows the place of each warning as `where`. Waivers of what a target warns of are not judged here.",
+    ),
     # -- not there yet -------------------------------------------------------------------------------------------
     "CLS801": Code(
         _E,

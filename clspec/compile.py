@@ -115,6 +115,7 @@ def plan(checked: Checked) -> Plan:
     made = lower.lower(checked.facts, code.digest(checked.facts.root))
     for pipeline in made.pipelines:
         graph.check_edges(pipeline)
+        graph.check_guarded(pipeline)
     return made
 
 

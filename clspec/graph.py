@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from clspec.diagnostic import ClspecError
-from clspec.plan import READS
+from clspec.plan import READS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +77,29 @@ def check_edges(pipeline: Pipeline) -> None:
                 f"step `{step.id}` depends on `{condition.parameter}` of `{condition.step}`, which does not write it"
             )
             raise GraphError(message)
+
+
+def check_guarded(pipeline: Pipeline) -> None:
+    """No rows reach a dataset or the label queue but from a guard, through steps that only choose or label them.
+
+    Raises:
+        GraphError: some do.
+    """
+    steps = _by_id(pipeline)
+    for step in pipeline.steps:
+        if step.kind not in {Kind.APPEND, Kind.ENQUEUE}:
+            continue
+        found = _row_source(steps, step)
+        while found.kind in {Kind.SAMPLE, Kind.AUTO_LABEL}:
+            found = _row_source(steps, found)
+        if found.kind is not Kind.GUARD:
+            message = f"step `{step.id}` takes rows of `{found.id}`, which no guard has seen"
+            raise GraphError(message)
+
+
+def _row_source(steps: dict[str, Step], step: Step) -> Step:
+    """The step that a step has its rows from."""
+    return steps[next(entry.step for entry in step.inputs if entry.name == "rows")]
 
 
 def ancestors(pipeline: Pipeline, name: str) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -278,6 +278,20 @@ class Plan:
             if pipeline.name == name:
                 return pipeline
         raise KeyError(name)
+
+
+def straight(plan: Plan) -> Plan:
+    """The part of a plan for targets without optional inputs: no step that always runs, no pipeline that branches."""
+    kept = (pipeline for pipeline in plan.pipelines if not branches(pipeline))
+    return replace(
+        plan,
+        pipelines=tuple(replace(p, steps=tuple(step for step in p.steps if not step.always)) for p in kept),
+    )
+
+
+def branches(pipeline: Pipeline) -> bool:
+    """Whether a step that is part of the run proper may find an input missing."""
+    return any(entry.optional for step in pipeline.steps if not step.always for entry in step.inputs)
 
 
 def canonical(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clspec.backend import API_VERSION, Capabilities
+from clspec.plan import straight
 from clspec_argo.check import problems
 from clspec_argo.emit import documents
 from clspec_argo.options import Options
@@ -38,6 +39,7 @@ class ArgoBackend:
             "artifacts under one key each in any repository that Argo is set up with",
         ),
         cannot=(
+            "pipelines that branch (`improvement`) and steps that always run (`notify`)",
             "start runs on code, data or labels (no Argo Events): start them with `argo submit --from`",
             "choose a GPU by its memory",
             "spread one step over several machines",
@@ -56,7 +58,7 @@ class ArgoBackend:
         Raises:
             EmitError: they would not run, which is a bug here.
         """
-        made = documents(plan, options)
+        made = documents(straight(plan), options)
         bundle = {file: _HEADER + dump(document) for file, document in made.items()}
         unread = (f"{file}: is not read as it was written" for file, text in bundle.items() if load(text) != made[file])
         if found := (*findings(made), *unread):

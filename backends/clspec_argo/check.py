@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from clspec.backend import left_out
 from clspec.codes import problem
 from clspec.diagnostic import in_order
-from clspec.plan import Event
+from clspec.plan import Event, straight
 from clspec_argo.emit import object_name, schedules, store, workflow_template
 from clspec_argo.text import MAX_CRON_NAME, MAX_LIST, MAX_OBJECT, MAX_RUN_NAME, changed, compact, fits
 
@@ -28,7 +29,8 @@ _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 
 def problems(plan: Plan, options: Options) -> tuple[Diagnostic, ...]:
     """Everything that stops the plan from running on Argo, or that a run will lack."""
-    found = [*_images(plan), *_texts_of_plan(plan, options), *_store(plan, options)]
+    found = [*left_out(plan, "argo"), *_images(plan), *_texts_of_plan(plan, options), *_store(plan, options)]
+    plan = straight(plan)
     for pipeline in plan.pipelines:
         found += _names(plan, pipeline, options)
         found += _triggers(plan, pipeline, options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clspec.backend import API_VERSION, Backend, Bundle, Capabilities
+from clspec.plan import straight
 from clspec_kfp import document
 from clspec_kfp.check import problems
 from clspec_kfp.options import Options
@@ -36,6 +37,7 @@ class KfpBackend:
             "schedules in UTC, as recurring runs",
         ),
         cannot=(
+            "pipelines that branch (`improvement`) and steps that always run (`notify`)",
             "start a run on changed code, changed data or new labels",
             "retry on failures of the infrastructure alone: it retries on any",
             "ask for ephemeral storage or for a GPU by its memory",
@@ -55,7 +57,7 @@ class KfpBackend:
             SelfCheckError: clspec made something that does not hold together.
         """
         bundle: Bundle = {}
-        for pipeline in plan.pipelines:
+        for pipeline in straight(plan).pipelines:
             bundle |= _files(plan, pipeline, options)
         return bundle
 

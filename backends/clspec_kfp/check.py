@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from clspec.backend import left_out
 from clspec.codes import problem
 from clspec.diagnostic import in_order
-from clspec.plan import Event
+from clspec.plan import Event, straight
 from clspec_kfp import document, text
 from clspec_kfp.pod import node_labels
 from clspec_kfp.schedule import UTC
@@ -38,7 +39,8 @@ _ELSEWHERE = {
 
 def problems(plan: Plan, options: Options) -> tuple[Diagnostic, ...]:
     """Everything about the plan that Kubeflow cannot express, in order, once for each place in the spec."""
-    found = [*_plan(plan), *_options(plan, options), *_images(plan)]
+    found = [*left_out(plan, "kfp"), *_plan(plan), *_options(plan, options), *_images(plan)]
+    plan = straight(plan)
     for pipeline in plan.pipelines:
         found += _pipeline(plan, pipeline, options)
         for trigger in pipeline.triggers:

@@ -12,7 +12,7 @@ from clspec_local.emit import program
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from clspec.backend import Bundle, Happening, Outcome, Workplace
+    from clspec.backend import Bundle, Happening, Occasion, Outcome, Workplace
     from clspec.diagnostic import Diagnostic
     from clspec.plan import Plan
 
@@ -52,13 +52,20 @@ class LocalBackend:
         del options
         return {f"{pipeline.name}.py": program(plan, pipeline) for pipeline in plan.pipelines}
 
-    def run(
-        self, plan: Plan, pipeline: str, place: Workplace, *, jobs: int, watch: Callable[[Happening], None]
+    def run(  # noqa: PLR0913  # the protocol's own
+        self,
+        plan: Plan,
+        pipeline: str,
+        place: Workplace,
+        *,
+        jobs: int,
+        occasion: Occasion,
+        watch: Callable[[Happening], None],
     ) -> Outcome:
         """Run one pipeline to its end; see `clspec.backend.Runner`."""
         from clspec_local.engine import Engine  # noqa: PLC0415  # SQLite and processes, which a compile does not need
 
-        return Engine(plan.pipeline(pipeline), plan, place, jobs, watch).run()
+        return Engine(plan.pipeline(pipeline), plan, place, jobs=jobs, occasion=occasion, watch=watch).run()
 
 
 backend = LocalBackend()

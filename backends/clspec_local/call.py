@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from clspec.backend import Workplace
+    from clspec.backend import Occasion, Workplace
     from clspec.plan import Step
     from clspec_local.artifacts import Result
 
@@ -21,13 +21,19 @@ _TAIL = 64 * 1024
 """So many bytes of a log's end are looked at for progress."""
 
 
-def arguments(step: Step, place: Workplace, results: Mapping[str, Result], made: Path) -> list[str]:
+def arguments(step: Step, place: Workplace, occasion: Occasion, results: Mapping[str, Result], made: Path) -> list[str]:
     """The command line of a step that writes what it makes into the folder `made`."""
     config = made.parent / f"{step.id}.json"  # a file, since a command line has a longest length
     config.write_text(step.config, encoding="ascii")
     found = [step.kind.value, "--config", f"@{config}", "--store", place.store, "--progress"]
     found += ["--code", str(place.code), "--folder", str(place.folder)]
+    if not step.pure:  # what is kept by its content may know nothing of the run that made it
+        found += ["--as-of", occasion.as_of]
+        if occasion.allow_both:
+            found += ["--allow-both", json.dumps({"by": occasion.allow_both.by, "why": occasion.allow_both.why})]
     for entry in step.inputs:
+        if entry.optional and entry.step not in results:
+            continue
         found += ["--in", f"{entry.name}={results[entry.step].paths[entry.output]}"]
     for artifact in step.outputs:
         found += ["--out", f"{artifact.name}={made / artifact.name}"]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from clspec.backend import Workplace
+    from clspec.backend import Occasion, Workplace
     from clspec.plan import Pipeline, Plan, Step
 
 _TICK = 0.02
@@ -59,13 +59,21 @@ class _Running:
 class Engine:
     """One run of one pipeline."""
 
-    def __init__(
-        self, pipeline: Pipeline, plan: Plan, place: Workplace, jobs: int, watch: Callable[[Happening], None]
+    def __init__(  # noqa: PLR0913  # a run has this many sides
+        self,
+        pipeline: Pipeline,
+        plan: Plan,
+        place: Workplace,
+        *,
+        jobs: int,
+        occasion: Occasion,
+        watch: Callable[[Happening], None],
     ) -> None:
         self._steps = graph.order(pipeline)
         self._plan = plan
         self._pipeline = pipeline
         self._place = place
+        self._occasion = occasion
         self._jobs = jobs
         self._cores = len(os.sched_getaffinity(0))
         self._watch = watch
@@ -158,11 +166,20 @@ class Engine:
     # -- beginning a step --------------------------------------------------------------------------------------------
 
     def _ready(self, step: Step) -> bool:
-        if step.id in self._states or step.id in self._running or self._failed is not None:
+        if step.id in self._states or step.id in self._running:
+            return False
+        if step.always:
+            return self._is_last(step)
+        if self._failed is not None:
             return False
         if self._not_before.get(step.id, 0.0) > time.monotonic():
             return False
         return all(self._states.get(need) in _OVER for need in step.needs) and self._has_room(step)
+
+    def _is_last(self, step: Step) -> bool:
+        """Whether all that a step which always runs would wait for is over, or will never be."""
+        over = all(need in self._states for need in step.needs)
+        return over or (self._failed is not None and not self._running)
 
     def _waits(self) -> bool:
         """Whether a step is yet to be tried again."""
@@ -190,8 +207,8 @@ class Engine:
         self._start(step, key)
 
     def _reason_to_skip(self, step: Step) -> str:
-        reads = [*(entry.step for entry in step.inputs), *((step.when.step,) if step.when else ())]
-        for name in reads:
+        reads = [entry.step for entry in step.inputs if not entry.optional]
+        for name in (*reads, *((step.when.step,) if step.when else ())):
             if self._states[name] is State.SKIPPED:
                 return f"{name} was skipped"
         if step.when and self._results[step.when.step].parameters[step.when.parameter] != step.when.equals:
@@ -199,7 +216,8 @@ class Engine:
         return ""
 
     def _key(self, step: Step) -> str:
-        digests = {entry.name: self._results[entry.step].digests[entry.output] for entry in step.inputs}
+        read = (entry for entry in step.inputs if entry.step in self._results)
+        digests = {entry.name: self._results[entry.step].digests[entry.output] for entry in read}
         return artifacts.key(step, digests)
 
     def _start(self, step: Step, key: str | None) -> None:
@@ -208,7 +226,7 @@ class Engine:
         made.mkdir(parents=True)
         threads = max(1, int(self._cores_of(step)))
         work = Work(
-            arguments=arguments(step, self._place, self._results, made),
+            arguments=arguments(step, self._place, self._occasion, self._results, made),
             variables=environment(
                 os.environ, [secret.env for secret in step.secrets], threads, self._place.store, step.config
             ),
@@ -268,14 +286,16 @@ class Engine:
             self._not_before[step.id] = time.monotonic() + min(2 ** (tries - 1), _LONGEST_PAUSE)
             self._tell(running, State.RETRIED, f"{how}; try {tries + 1} of {most}")
         else:
-            self._failed = self._failed or (step.id, code)
+            if not step.always:
+                self._failed = self._failed or (step.id, code)
             state = State.REFUSED if code == 1 else State.FAILED
             note = f"{how} (try {tries} of {most})" if tries > 1 else how
             self._over(step, state, seconds=running.process.seconds, note=note)
 
     def _changed_inputs(self, step: Step) -> str:
         """The inputs that are no longer what they were when they were made: whatever read them is not to be kept."""
-        read = {entry.name: (self._results[entry.step], entry.output) for entry in step.inputs}
+        there = (entry for entry in step.inputs if entry.step in self._results)
+        read = {entry.name: (self._results[entry.step], entry.output) for entry in there}
         changed = [n for n, (made, o) in read.items() if artifacts.digest(made.paths[o]) != made.digests[o]]
         return ", ".join(f"`{name}`" for name in changed)
 
@@ -311,6 +331,7 @@ class Engine:
             folder=self._folder,
             verdict=self._path("gate", "verdict"),
             report=self._report(),
+            outputs={name: result.paths for name, result in self._results.items()},
             failed=failed,
             log=self._folder / f"{failed}.log" if failed else None,
         )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-EXIT_CODES = (
-    "exit codes: 0 fine, 1 a verdict said no or `check` found errors, 2 wrong use or an invalid spec, 3 a step failed"
-)
+from clspec.cli import running
+from clspec.cli.words import EXIT_CODES, digest
 
 
 class _Command(argparse.ArgumentParser):
@@ -15,21 +14,6 @@ class _Command(argparse.ArgumentParser):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(allow_abbrev=False, **given)
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        message = f"a whole number of at least 1 is needed, not `{text}`"
-        raise argparse.ArgumentTypeError(message)
-    return int(text)
-
-
-def _digest(text: str) -> str:
-    kind, _, value = text.partition(":")
-    if kind != "sha256" or len(value) != 64 or set(value) - set("0123456789abcdef"):  # noqa: PLR2004  # 256 bits
-        message = "an image digest is `sha256:` and 64 hexadecimal digits"
-        raise argparse.ArgumentTypeError(message)
-    return text
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,11 +33,7 @@ def parser() -> argparse.ArgumentParser:
     compile_.add_argument("--out", "-o", metavar="DIR", help="default: build/<spec>/<target>/")
     compile_.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="an option of the target")
 
-    run = verbs.add_parser("run", help="run a pipeline on this machine", epilog=EXIT_CODES)
-    run.add_argument("spec", nargs="?", metavar="SPEC")
-    run.add_argument("--local", action="store_true", required=True, help="on this machine (no other is supported yet)")
-    run.add_argument("--pipeline", default="regression", metavar="NAME")
-    run.add_argument("--jobs", "-j", type=_positive, metavar="N", help="steps at a time; default: the number of cores")
+    running.add_arguments(verbs)
 
     lock = verbs.add_parser("lock", help="write which bytes the spec's names mean", epilog=EXIT_CODES)
     lock.add_argument("spec", nargs="?", metavar="SPEC")
@@ -64,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="DATASET",
         help="move its pin to the store's newest version",
     )
-    lock.add_argument("--image", type=_digest, metavar="sha256:...", help="what the tag in `code.image` means")
+    lock.add_argument("--image", type=digest, metavar="sha256:...", help="what the tag in `code.image` means")
 
     data = verbs.add_parser("data", help="datasets in the store")
     data_verbs = data.add_subparsers(dest="data_verb", metavar="COMMAND", required=True, parser_class=_Command)

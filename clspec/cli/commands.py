@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import textwrap
@@ -17,12 +16,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from clspec.backend import Outcome
     from clspec.diagnostic import Diagnostic
 
 INVALID = 2
-_TAIL = 64 * 1024
-"""So many bytes of a log's end are looked at."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -131,60 +127,9 @@ def _compile(given: argparse.Namespace) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    from clspec import api
-    from clspec.cli.progress import Progress
+    from clspec.cli import running
 
-    path = _spec(given)
-    progress = Progress(sys.stderr)
-    try:
-        outcome = api.run(
-            path,
-            given.pipeline,
-            jobs=given.jobs,
-            watch=progress.tell,
-            warn=lambda found: print(shown.as_lines(found), end="", file=sys.stderr),
-        )
-    except KeyboardInterrupt:
-        progress.close()
-        print("every step was ended; the next run goes on from what is done", file=sys.stderr)
-        raise
-    finally:
-        progress.close()
-    try:
-        _show_outcome(outcome)
-    except BrokenPipeError:  # nobody reads on; the answer is the same
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return outcome.exit_code
-
-
-def _show_outcome(outcome: Outcome) -> None:
-    """The scenario table, where the report lies, and what ended the run if something did."""
-    from clspec.report.scenarios import as_text
-
-    if outcome.verdict is not None:
-        verdict = json.loads(outcome.verdict.read_bytes())
-        width = os.get_terminal_size().columns if sys.stdout.isatty() else 160
-        print("\n" + as_text(verdict, max(width, 100)))
-        print(f"verdict: {verdict['verdict']}")
-        for reason in verdict["reasons"]:
-            print(f"  {shown.visible(reason)}")
-    if outcome.report is not None:
-        print(f"report: {outcome.report / 'report.html'}")
-    print(f"run: {outcome.run}, logs in {outcome.folder}")
-    if outcome.log is not None and outcome.failed != "conclude":
-        told = [line for line in _end_of(outcome.log) if not line.startswith('{"progress"')]
-        print(f"\nstep {outcome.failed} ended the run; its log {outcome.log} ends with:", file=sys.stderr)
-        print("\n".join("  " + shown.visible(line) for line in told[-40:]), file=sys.stderr)
-
-
-def _end_of(log: Path) -> list[str]:
-    """The last lines of a log, however long it is."""
-    try:
-        with log.open("rb") as stream:
-            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
-            return stream.read().decode("utf-8", "replace").splitlines()
-    except OSError as error:
-        return [f"(it cannot be read: {error.strerror})"]
+    return running.run(given, _spec(given))
 
 
 def _lock(given: argparse.Namespace) -> int:

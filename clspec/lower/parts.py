@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from clspec import plan, spec
 from clspec.quantity import seconds, size
 
@@ -15,7 +17,7 @@ def source_config(whole: spec.Spec, name: str | None) -> dict[str, Any] | None:
     source = whole.sources[name]
     known: dict[str, Any] = {"name": name, "type": type(source).__struct_config__.tag, "columns": source.columns}
     if isinstance(source, spec.PythonSource):
-        return {**known, "call": {"entrypoint": source.entrypoint, "command": _listed(source.command)}}
+        return {**known, "call": {"entrypoint": source.entrypoint, "command": listed(source.command)}}
     if isinstance(source, spec.PostgresSource):
         return {**known, "dsn_env": source.dsn_env, "query": source.query}
     return {**known, "uri": source.uri}
@@ -23,38 +25,29 @@ def source_config(whole: spec.Spec, name: str | None) -> dict[str, Any] | None:
 
 def call(place: spec.Place, digest: str) -> dict[str, Any]:
     """User code and which bytes of it are meant."""
-    return {"entrypoint": place.entrypoint, "command": _listed(place.command), "code": digest}
+    return {"entrypoint": place.entrypoint, "command": listed(place.command), "code": digest}
 
 
-def _listed(command: tuple[str, ...] | None) -> list[str] | None:
-    return None if command is None else list(command)
+def listed(value: Any) -> Any:
+    """A value as JSON has it: a tuple is a list there."""
+    return list(value) if isinstance(value, tuple) else value
 
 
-def measured(scenario: spec.Scenario) -> dict[str, Any]:
-    """A scenario as the evaluation reads it: what to count, not what to demand."""
+def expected(whole: spec.Spec, name: str) -> dict[str, Any]:
+    """A source with what is expected of it, and what its columns mean."""
+    source = whole.sources[name]
     return {
-        "id": scenario.id,
-        "select": scenario.select,
-        "checks": [_counted(check) for check in scenario.checks],
-        "guard": {"select": scenario.guard.select, "checks": [_counted(c) for c in scenario.guard.checks]}
-        if scenario.guard
-        else None,
+        **(source_config(whole, name) or {}),
+        "roles": msgspec.to_builtins(source.roles),
+        "freshness": seconds(source.freshness) if source.freshness else None,
+        "expect": expected_of(source.expect) if source.expect else None,
     }
 
 
-def _counted(check: spec.Check) -> dict[str, Any]:
-    return {"metric": check.metric, "class": check.class_}
-
-
-def demanded(check: spec.Check) -> dict[str, Any]:
-    """A check as the gate reads it: what is demanded of what was counted."""
-    return {
-        "metric": check.metric,
-        "class": check.class_,
-        "kind": "min" if check.min is not None else "max",
-        "threshold": check.min if check.min is not None else check.max,
-        "gate": check.gate,
-    }
+def expected_of(expect: spec.Expect) -> dict[str, Any]:
+    """A data gate in plain values."""
+    found: dict[str, Any] = msgspec.to_builtins(expect)
+    return found
 
 
 def placed(place: spec.Place) -> dict[str, Any]:

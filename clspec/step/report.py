@@ -1,4 +1,4 @@
-"""report: the run's verdict as a page for people and as JSON for programs."""
+"""report: the run's verdict, and what the loop did, as a page for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from clspec.report.html import page
 if TYPE_CHECKING:
     from clspec.step.job import Job
 
+_LOOP = "loop-"
+_NOT_JUDGED: dict[str, Any] = {"verdict": "not judged", "reasons": [], "seeds": []}
+"""What stands for the verdict where no model was made."""
+
 
 def run(job: Job) -> None:
     """Write `report`: a folder with `report.html`, which needs no other file, and `report.json`.
@@ -18,12 +22,14 @@ def run(job: Job) -> None:
     Raises:
         StepFailed: the verdict or the metrics do not have the form that the gate and the evaluation give them.
     """
+    judged = job.read_json("verdict") if job.has("verdict") else _NOT_JUDGED
     content = {
         "spec": job.config["spec"],
         "made_by": job.config,
         "training": _by_seed(job, "training"),
         "examples": {seed: _examples(metrics) for seed, metrics in _by_seed(job, "metrics").items()},
-        **job.read_json("verdict"),
+        "loop": _loop(job),
+        **judged,
     }
     try:
         text = page(content)
@@ -34,6 +40,12 @@ def run(job: Job) -> None:
     folder.mkdir()
     (folder / "report.json").write_text(canonical(content) + "\n", encoding="ascii")
     (folder / "report.html").write_text(text, encoding="utf-8")
+
+
+def _loop(job: Job) -> dict[str, dict[str, Any]]:
+    """What the loop's steps told, each under its word."""
+    names = sorted(name for name in job.inputs if name.startswith(_LOOP))
+    return {name.removeprefix(_LOOP): job.read_json(name) for name in names}
 
 
 def _by_seed(job: Job, what: str) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""snapshot: the rows of one pinned dataset version as files, split where something is learned from them."""
+"""snapshot: the rows of one dataset version as files, split where something is learned from them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def run(job: Job) -> None:
     """Write `data`, and with a split `validation`: rows in key order, whole groups on one side."""
-    name, digest = job.config["dataset"], job.config["digest"]
+    name = job.config["dataset"]
+    digest = job.config["digest"] or job.read_json("pins")[name]["digest"]  # the loop's newest version has no pin
     dataset = job.dataset(name)
     version = dataset.find(digest)
     if version is None:

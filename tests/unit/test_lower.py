@@ -92,14 +92,15 @@ def test_seeds_and_shards_are_unrolled(tiny, seeds, shards):
         read = [i.step for i in steps[f"evaluate-seed-{seed}"].inputs if i.name.startswith("predictions-")]
         assert read == names
     assert config(steps["gate"])["seeds"] == seeds
-    assert [i.step for i in steps["gate"].inputs] == [f"evaluate-seed-{seed}" for seed in seeds]
+    judged = [i.step for i in steps["gate"].inputs if i.name.startswith("metrics-")]
+    assert judged == [f"evaluate-seed-{seed}" for seed in seeds]
     assert {i.step for i in steps["report"].inputs} >= {"gate", *(f"train-seed-{seed}" for seed in seeds)}
 
 
 def test_the_first_seed_is_the_candidate(tiny):
     edit(tiny, "seeds: [1, 2]", "seeds: [7, 2]")
     register = by_id(lowered(tiny))["register"]
-    assert {i.step for i in register.inputs} == {"train-seed-7", "evaluate-seed-7", "gate"}
+    assert {i.step for i in register.inputs} == {"pin", "train-seed-7", "predict-seed-7", "evaluate-seed-7", "gate"}
 
 
 def test_a_model_is_registered_only_after_a_pass_and_the_run_is_concluded_last(tiny):
@@ -115,7 +116,7 @@ def test_a_model_is_registered_only_after_a_pass_and_the_run_is_concluded_last(t
 def test_every_training_reads_the_golden_rows_that_it_must_not_contain(tiny):
     for step in lowered(tiny).steps:
         if step.kind is Kind.TRAIN:
-            assert Input(name="golden", step="snapshot-golden", output="data") in step.inputs
+            assert Input(name="golden-golden", step="snapshot-golden", output="data") in step.inputs
 
 
 @pytest.mark.parametrize("spec", [ROBOTAXI, TINY / "tiny.yaml"])
@@ -130,7 +131,7 @@ def test_all_edges_are_typed_and_every_need_is_named(spec):
 
 def test_what_touches_the_store_is_never_taken_from_an_earlier_run(tiny):
     impure = {step.id for step in lowered(tiny).steps if not step.pure}
-    assert impure == {"pin", "register", "conclude"}
+    assert impure == {"pin", "gate", "register", "conclude"}
 
 
 # -- what a step may know ----------------------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ def test_limits_hints_and_the_image_are_not_part_of_what_user_code_steps_are_tol
     edit(tiny, "tiny@sha256:9f", "tiny@sha256:00")
     after = {step.id: step.config for step in lowered(tiny).steps}
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"register", "report"}, "they record the image"
+    assert changed == {"pin", "register", "report"}, "they record the image, or compare it with the champion's"
 
 
 def test_comments_and_order_of_keys_change_nothing_but_lines(tiny):
@@ -232,11 +233,12 @@ def test_scenarios_are_measured_without_their_thresholds_and_judged_with_them(ti
     measured = steps["evaluate-seed-1"]
     assert "0.95" not in measured.config, "a changed threshold measures nothing anew"
     first, second = config(measured)["scenarios"]
-    assert first["checks"] == [{"metric": "recall", "class": "brake"}]
+    assert [(c["metric"], c["class"]) for c in first["checks"]] == [("recall", "brake")]
     assert first["guard"]["select"] == "light = 'green' and gap >= 20"
     assert second["guard"] is None
     red, anything = config(steps["gate"])["scenarios"]
-    assert red["checks"] == [{"metric": "recall", "class": "brake", "kind": "min", "threshold": 0.95, "gate": "bound"}]
+    told = [(c["metric"], c["class"], c["kind"], c["threshold"], c["gate"]) for c in red["checks"]]
+    assert told == [("recall", "brake", "min", 0.95, "bound")]
     assert (red["guard"][0]["kind"], red["guard"][0]["threshold"]) == ("max", 0.05)
     assert (red["must_pass"], red["min_samples"], red["confidence"]) == (True, 55, 0.9)
     assert (anything["must_pass"], anything["min_samples"], anything["confidence"]) == (False, 77, 0.99)

@@ -1,0 +1,142 @@
+"""`clspec run`: one run from its first step to its tables."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from clspec.cli.words import EXIT_CODES, positive
+from clspec.diagnostic import UsageError
+from clspec.report import diagnostics as shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clspec.backend import Outcome, Permission
+
+_TAIL = 64 * 1024
+"""So many bytes of a log's end are looked at."""
+
+
+def add_arguments(verbs: Any) -> None:
+    """What may be said of a run."""
+    run = verbs.add_parser("run", help="run a pipeline on this machine", epilog=EXIT_CODES)
+    run.add_argument("spec", nargs="?", metavar="SPEC")
+    run.add_argument("--local", action="store_true", required=True, help="on this machine (no other is supported yet)")
+    run.add_argument("--pipeline", default="regression", metavar="NAME", help="regression or improvement")
+    run.add_argument("--jobs", "-j", type=positive, metavar="N", help="steps at a time; default: the number of cores")
+    run.add_argument("--as-of", type=_moment, metavar="TIME", help="when the run begins, ISO 8601; default: now")
+    run.add_argument("--allow-both", action="store_true", help="let code and data move at once: say who and why")
+    run.add_argument("--by", metavar="NAME", help="who lets them")
+    run.add_argument("--why", metavar="TEXT", help="and why")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        message = f"an ISO 8601 time is needed, such as 2026-03-01T12:00:00Z, not `{text}`"
+        raise argparse.ArgumentTypeError(message) from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+
+
+def run(given: argparse.Namespace, path: str) -> int:
+    """Run a pipeline, show what happens and what came of it, and return the exit code."""
+    from clspec import api
+    from clspec.cli.progress import Progress
+
+    permission = _permission(given)
+    progress = Progress(sys.stderr)
+    try:
+        outcome = api.run(
+            path,
+            given.pipeline,
+            jobs=given.jobs,
+            as_of=given.as_of,
+            allow_both=permission,
+            watch=progress.tell,
+            warn=lambda found: print(shown.as_lines(found), end="", file=sys.stderr),
+        )
+    except KeyboardInterrupt:
+        progress.close()
+        print("every step was ended; the next run goes on from what is done", file=sys.stderr)
+        raise
+    finally:
+        progress.close()
+    try:
+        _show(outcome)
+    except BrokenPipeError:  # nobody reads on; the answer is the same
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return outcome.exit_code
+
+
+def _permission(given: argparse.Namespace) -> Permission | None:
+    from clspec.backend import Permission
+
+    if not given.allow_both:
+        if given.by or given.why:
+            message = "--by and --why say who allows what, and nothing is allowed: add --allow-both"
+            raise UsageError(message)
+        return None
+    if not given.by or not given.why:
+        message = "--allow-both is recorded with who and why: add --by NAME and --why TEXT"
+        raise UsageError(message)
+    return Permission(by=given.by, why=given.why)
+
+
+def _show(outcome: Outcome) -> None:
+    """The loop's tables and the scenarios', where the report lies, and what ended the run if something did."""
+    from clspec.report import loop
+    from clspec.report.scenarios import as_text
+
+    width = max(os.get_terminal_size().columns if sys.stdout.isatty() else 160, 100)
+    if tables := loop.tables(_told(outcome)):
+        print("\n" + loop.as_text(tables, width))
+    if outcome.verdict is not None:
+        verdict = json.loads(outcome.verdict.read_bytes())
+        print("\n" + as_text(verdict, width))
+        print(f"verdict: {verdict['verdict']}")
+        for reason in verdict["reasons"]:
+            print(f"  {shown.visible(reason)}")
+    if outcome.report is not None:
+        print(f"report: {outcome.report / 'report.html'}")
+    print(f"run: {outcome.run}, logs in {outcome.folder}")
+    if outcome.log is not None and (outcome.failed != "conclude" or outcome.verdict is None):
+        told = [line for line in _end_of(outcome.log) if not line.startswith('{"progress"')]
+        print(f"\nstep {outcome.failed} ended the run; its log {outcome.log} ends with:", file=sys.stderr)
+        print("\n".join("  " + shown.visible(line) for line in told[-40:]), file=sys.stderr)
+
+
+_TOLD = {
+    "expectations": ("expect", "expectations"),
+    "labels": ("ingest", "labels"),
+    "dropped-labels": ("guard-labels", "counts"),
+    "appended": ("append", "appended"),
+    "decision": ("decide", "decision"),
+    "mined": ("mine", "mined"),
+    "dropped-mined": ("guard-mined", "counts"),
+    "sampled": ("sample", "sampled"),
+    "teacher": ("auto-label", "teacher"),
+    "queued": ("enqueue", "queued"),
+    "promoted": ("promote", "promoted"),
+}
+
+
+def _told(outcome: Outcome) -> dict[str, dict[str, Any]]:
+    """What the loop's steps told, by the words that a report reads it under."""
+    there = {word: outcome.outputs.get(step, {}).get(output) for word, (step, output) in _TOLD.items()}
+    return {word: json.loads(path.read_bytes()) for word, path in there.items() if path is not None}
+
+
+def _end_of(log: Path) -> list[str]:
+    """The last lines of a log, however long it is."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
+            return stream.read().decode("utf-8", "replace").splitlines()
+    except OSError as error:
+        return [f"(it cannot be read: {error.strerror})"]
