@@ -1,6 +1,7 @@
 """The same verbs from Python: check, compile, plan, run, lock and add.
 
-Errors are exceptions below `ClspecError`, each with the exit code that the command line returns for it.
+Each takes the path of a spec, and may take one of its environments and the day on which its waivers are judged (today
+if not given). Errors are exceptions below `ClspecError`, each with the exit code that the command line returns for it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from clspec.project import state_of, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
+    from datetime import date, datetime
 
     from clspec.backend import Bundle, Happening, Outcome, Permission
     from clspec.check import Facts
@@ -28,37 +29,61 @@ if TYPE_CHECKING:
     from clspec.pinning import Added, Locked
     from clspec.plan import Plan
 
-__all__ = ["Checked", "Compiled", "InvalidSpec", "add", "check", "compile", "lock", "plan", "run", "write"]
+__all__ = ["Checked", "Compiled", "InvalidSpec", "add", "check", "compile", "facts", "lock", "plan", "run", "write"]
 
 _PIN_CODES = {"CLS403", "CLS601", "CLS602", "CLS603", "CLS604"}
 
 
-def check(path: str) -> Checked:
+def check(path: str, environment: str | None = None, day: date | None = None) -> Checked:
     """Read and judge a spec; no user code runs.
 
     Raises:
-        UsageError: the path cannot be read.
+        UsageError: the path cannot be read, or the spec has no such environment.
     """
-    return pipe.read(path)
+    return pipe.read(path, environment, _or_today(day))
 
 
-def plan(path: str) -> Plan:
+def _or_today(day: date | None) -> date:
+    from datetime import UTC, datetime  # noqa: PLC0415  # a check is quicker without, and may be told the day
+
+    return day or datetime.now(tz=UTC).date()
+
+
+def plan(path: str, environment: str | None = None, day: date | None = None) -> Plan:
     """The plan of a spec.
 
     Raises:
         InvalidSpec: it has errors.
     """
-    return pipe.plan(pipe.read(path))
+    return pipe.plan(check(path, environment, day))
 
 
-def compile(path: str, target: str, settings: Mapping[str, str] | None = None) -> Compiled:  # noqa: A001
+def facts(path: str, environment: str | None = None, day: date | None = None) -> Facts:
+    """A spec without errors and its surroundings, as the verbs on the store take it.
+
+    Raises:
+        InvalidSpec: it has errors.
+    """
+    checked = check(path, environment, day)
+    if checked.facts is None or has_errors(checked.diagnostics):
+        raise InvalidSpec(checked.diagnostics)
+    return checked.facts
+
+
+def compile(  # noqa: A001
+    path: str,
+    target: str,
+    settings: Mapping[str, str] | None = None,
+    environment: str | None = None,
+    day: date | None = None,
+) -> Compiled:
     """A spec as a target's files; nothing is written and no user code runs.
 
     Raises:
         InvalidSpec: it has errors, or says what the target cannot express.
         UsageError: there is no such path, target or option.
     """
-    return pipe.compile_for(path, target, settings or {})
+    return pipe.compile_for(path, target, settings or {}, environment, _or_today(day))
 
 
 def write(bundle: Bundle, folder: Path) -> None:
@@ -117,6 +142,7 @@ def run(  # noqa: PLR0913  # a run has this many sides
     path: str,
     pipeline: str = "regression",
     *,
+    environment: str | None = None,
     jobs: int | None = None,
     as_of: datetime | None = None,
     allow_both: Permission | None = None,
@@ -138,7 +164,7 @@ def run(  # noqa: PLR0913  # a run has this many sides
         raise UsageError(message)
     from clspec import backend  # noqa: PLC0415  # a check has no target, and is quicker without
 
-    compiled = pipe.compile_for(path, "local", {})
+    compiled = compile(path, "local", environment=environment, day=as_of.date() if as_of else None)
     names = [found.name for found in compiled.plan.pipelines]
     if pipeline not in names:
         message = f"there is no pipeline `{pipeline}` in {path}: it has {', '.join(names)}"
@@ -166,7 +192,15 @@ def _moment(as_of: datetime | None) -> str:
     return found.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def lock(path: str, update: tuple[str, ...] = (), image: str | None = None) -> Locked:
+def lock(  # noqa: PLR0913  # a lock has this many sides
+    path: str,
+    update: tuple[str, ...] = (),
+    image: str | None = None,
+    *,
+    from_champion: bool = False,
+    environment: str | None = None,
+    day: date | None = None,
+) -> Locked:
     """Bring a spec's lock up to date and write it; user code may run, to make first versions of datasets.
 
     Raises:
@@ -174,14 +208,14 @@ def lock(path: str, update: tuple[str, ...] = (), image: str | None = None) -> L
     """
     from clspec import pinning  # noqa: PLC0415  # data libraries, which a compile does without
 
-    facts = _mendable(pipe.read(path))
-    made = pinning.locked(facts, update, image)
+    known = _mendable(check(path, environment, day))
+    made = pinning.locked(known, update, image, from_champion=from_champion)
     place = Path(locks.path_for(path))
     write({place.name: locks.render(made.lock)}, place.parent)
     return made
 
 
-def add(path: str, dataset: str, origin: str) -> Added:
+def add(path: str, dataset: str, origin: str, environment: str | None = None, day: date | None = None) -> Added:
     """Append the rows of a source or a file to a dataset in the spec's store; user code may run.
 
     Raises:
@@ -189,7 +223,7 @@ def add(path: str, dataset: str, origin: str) -> Added:
     """
     from clspec import pinning  # noqa: PLC0415  # data libraries, which a compile does without
 
-    return pinning.add(_mendable(pipe.read(path)), dataset, origin)
+    return pinning.add(_mendable(check(path, environment, day)), dataset, origin)
 
 
 def _mendable(checked: Checked) -> Facts:

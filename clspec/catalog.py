@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal, localcontext
-from math import inf
+from math import floor, inf
+from statistics import NormalDist
 from typing import Literal
 
 BoundKind = Literal["min", "max"]
 """The direction of a threshold: the true value is at least it, or at most it."""
+
+CheckKind = Literal["min", "max", "margin"]
+"""What a check may ask: a threshold's two directions, or that the challenger is worse than the champion by less."""
+
+Judged = Literal["proportion", "jaccard", "quantile", "spread"]
+"""By which bound a `min` or `max` is judged: Clopper-Pearson on the rows counted; the same on the rows that are or are
+called of the class, shown as f1; the same on the rows within the threshold, which must be 99 %; Student's with a
+jackknife's error."""
+
+Compared = Literal["paired", "spread"]
+"""By which bound a `margin` is judged: Tango's on rows gained and lost; Student's on the difference of the values."""
 
 MIN_CLUSTERS = 50
 """Under so many clusters no interval that we simulated keeps its promise, so a verdict is inconclusive."""
@@ -32,10 +44,22 @@ class Metric:
     """Whether a check must name the class that counts as positive."""
     range: tuple[float, float] = (0.0, 1.0)
     """The smallest and the largest value that it can take."""
-    proportion: bool = False
-    """Whether it is a plain share of one model's independent rows, so that Clopper-Pearson bounds it."""
+    tasks: tuple[str, ...] = ("classification",)
+    """The task types that it is for."""
+    judged: Judged = "proportion"
+    compared: Compared | None = None
+    """None where a `margin` is not offered."""
+    needs_score: bool = False
+    """Whether it needs `task.score`."""
+    needs_latency: bool = False
+    """Whether it needs the time that each answer took."""
     comparison: bool = False
     """Whether it sets the challenger against the champion, and so says nothing without one."""
+
+    @property
+    def proportion(self) -> bool:
+        """Whether it is a plain share of one model's rows."""
+        return self.judged == "proportion" and not self.comparison
 
 
 _BUILT_IN = (
@@ -44,7 +68,7 @@ _BUILT_IN = (
         formula="rows predicted as labelled / rows",
         source=_FAWCETT,
         higher_is_better=True,
-        proportion=True,
+        compared="paired",
     ),
     Metric(
         name="precision",
@@ -52,7 +76,7 @@ _BUILT_IN = (
         source=_FAWCETT,
         higher_is_better=True,
         needs_class=True,
-        proportion=True,
+        compared="spread",
     ),
     Metric(
         name="recall",
@@ -60,7 +84,7 @@ _BUILT_IN = (
         source=_FAWCETT,
         higher_is_better=True,
         needs_class=True,
-        proportion=True,
+        compared="paired",
     ),
     Metric(
         name="f1",
@@ -68,6 +92,8 @@ _BUILT_IN = (
         source="van Rijsbergen 1979, Information Retrieval, chapter 7",
         higher_is_better=True,
         needs_class=True,
+        judged="jaccard",
+        compared="spread",
     ),
     Metric(
         name="false_positive_rate",
@@ -75,7 +101,7 @@ _BUILT_IN = (
         source=_FAWCETT,
         higher_is_better=False,
         needs_class=True,
-        proportion=True,
+        compared="paired",
     ),
     Metric(
         name="false_negative_rate",
@@ -83,7 +109,7 @@ _BUILT_IN = (
         source=_FAWCETT,
         higher_is_better=False,
         needs_class=True,
-        proportion=True,
+        compared="paired",
     ),
     Metric(
         name="negative_flip_rate",
@@ -98,6 +124,9 @@ _BUILT_IN = (
         source=_WILLMOTT,
         higher_is_better=False,
         range=(0.0, inf),
+        tasks=("regression",),
+        judged="spread",
+        compared="spread",
     ),
     Metric(
         name="rmse",
@@ -105,6 +134,9 @@ _BUILT_IN = (
         source=_WILLMOTT,
         higher_is_better=False,
         range=(0.0, inf),
+        tasks=("regression",),
+        judged="spread",
+        compared="spread",
     ),
     Metric(
         name="auroc",
@@ -112,12 +144,18 @@ _BUILT_IN = (
         source="Hanley and McNeil 1982, The meaning and use of the area under a ROC curve",
         higher_is_better=True,
         needs_class=True,
+        needs_score=True,
+        judged="spread",
+        compared="spread",
     ),
     Metric(
         name="expected_calibration_error",
         formula="sum over 15 equal bins of the score of rows in the bin / rows * |accuracy - mean score|",
         source="Guo et al. 2017, On Calibration of Modern Neural Networks",
         higher_is_better=False,
+        needs_score=True,
+        judged="spread",
+        compared="spread",
     ),
     Metric(
         name="latency_p99",
@@ -125,6 +163,9 @@ _BUILT_IN = (
         source="Hyndman and Fan 1996, Sample Quantiles in Statistical Packages, definition 1",
         higher_is_better=False,
         range=(0.0, inf),
+        tasks=("classification", "regression", "custom"),
+        needs_latency=True,
+        judged="quantile",
     ),
 )
 
@@ -165,3 +206,57 @@ def smallest_sufficient(kind: BoundKind, threshold: float, confidence: float) ->
         # The quotient is whole only where alpha = good^n, and then its digits are off by rounding alone.
         exact = (alpha.ln() / good.ln()).quantize(Decimal("1e-50"))
         return int(exact.to_integral_value(rounding=ROUND_CEILING))
+
+
+def smallest_sufficient_margin(margin: float, confidence: float) -> int | None:
+    """How many rows let a challenger that agrees with the champion on every one show that it is worse by less.
+
+    The bound is the lower of two (see `clspec.stats.paired`) and must be over -margin, not only at it. With no row lost
+    and none gained the exact one is a^(1/n) - 1, so that (1 - margin)^n must be under a; the score interval's is
+    -z^2 / (n + z^2), so that n must be over z^2 (1 - margin) / margin.
+
+    Raises:
+        ValueError: the confidence is not strictly between 0 and 1.
+    """
+    exact = smallest_sufficient("max", margin, confidence)
+    if exact is None or margin <= 0:
+        return None
+    if margin >= 1:
+        return 1
+    with localcontext(prec=100):
+        if (1 - Decimal(repr(margin))) ** exact >= Decimal(repr(error_rate(confidence))):
+            exact += 1
+    quantile = max(0.0, NormalDist().inv_cdf(confidence))
+    return max(exact, floor(quantile**2 * (1 - margin) / margin) + 1)
+
+
+def jaccard_of_f1(f1: float) -> float:
+    """The share of rows of the class among those that are or are called of it, at this f1: f1 = 2 J / (1 + J)."""
+    return f1 / (2 - f1)
+
+
+def f1_of_jaccard(share: float) -> float:
+    """The f1 at this share of rows of the class among those that are or are called of it."""
+    return 2 * share / (1 + share)
+
+
+LATENCY_SHARE = 0.99
+"""The share of rows that must answer within the threshold of `latency_p99`."""
+
+
+def rows_needed(metric: Metric, kind: CheckKind, threshold: float, confidence: float) -> int | None:
+    """How many rows, faultless or alike, a check needs to be met at all; None where no number is enough.
+
+    Rows are those that the metric counts; of f1, those that are or are called of the class. Where only the values
+    themselves can tell, it is two.
+
+    Raises:
+        ValueError: the confidence is not strictly between 0 and 1.
+    """
+    if kind == "margin":
+        return smallest_sufficient_margin(threshold, confidence) if metric.compared == "paired" else 2
+    if metric.judged == "proportion":
+        return smallest_sufficient(kind, threshold, confidence)
+    if metric.judged == "jaccard":
+        return smallest_sufficient(kind, jaccard_of_f1(threshold), confidence)
+    return smallest_sufficient("min", LATENCY_SHARE, confidence) if metric.judged == "quantile" else 2

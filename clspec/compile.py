@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clspec import code, codes, load, lock, parse, shape
-from clspec.check import Facts, check
+from clspec.check import Facts, check, environments, secrets, waivers
 from clspec.diagnostic import ClspecError, UsageError, did_you_mean, has_errors, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     from clspec.backend import Backend, Bundle
     from clspec.diagnostic import Diagnostic
+    from clspec.load import Document
     from clspec.plan import Plan
+    from clspec.spec import Waiver
 
 
 class InvalidSpec(ClspecError):
@@ -36,6 +39,11 @@ class Checked:
     lock_text: str
     diagnostics: tuple[Diagnostic, ...]
     facts: Facts | None
+    """Those of the environment that was named, if one was."""
+    waived: tuple[Diagnostic, ...] = ()
+    """The warnings that waivers silence."""
+    waivers: tuple[Waiver, ...] = ()
+    """The waivers in force; they hold for what a target warns of, too."""
 
     @property
     def sources(self) -> dict[str, str]:
@@ -53,24 +61,46 @@ class Compiled:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def read(path: str) -> Checked:
-    """Read and judge a spec with its lock.
+def read(path: str, environment: str | None = None, as_of: date | None = None) -> Checked:
+    """Read and judge a spec with its lock, in each of its environments; the facts are those of one of them, if named.
+
+    `as_of` is the day on which the waivers are judged; a spec that has some cannot be judged without it.
 
     Raises:
-        UsageError: the path cannot be read.
+        UsageError: the path cannot be read, there is no such environment, or a day is needed and not given.
     """
     text, problems = load.read(path)
     if text is None:
         return Checked(path=path, text="", lock_text="", diagnostics=problems, facts=None)
     document, found = load.load(text, path)
     problems = (*problems, *found)
-    if document is None:
-        return Checked(path=path, text=text, lock_text="", diagnostics=in_order(problems), facts=None)
-    if wrong_version := shape.version(document):
-        return Checked(path=path, text=text, lock_text="", diagnostics=(wrong_version,), facts=None)
+    wrong_version = shape.version(document) if document is not None else None
+    if document is None or wrong_version:
+        found = secrets.told(text, path, document, (wrong_version,) if wrong_version else problems)
+        return Checked(path=path, text=text, lock_text="", diagnostics=in_order(found), facts=None)
+    pins, lock_text, unlocked = _read_lock(lock.path_for(path))
+    facts, judged = _judged(document, pins)
+    there, elsewhere = _environments(facts, pins, judged)
+    _know(environment, there, facts)
+    everything = secrets.told(text, path, document, (*problems, *unlocked, *judged, *elsewhere))
+    found, waived = _waived(facts, everything, as_of)
+    chosen = facts if environment is None else there.get(environment, facts)
+    return Checked(
+        path=path,
+        text=text,
+        lock_text=lock_text,
+        diagnostics=in_order(found),
+        facts=chosen if parse.whole(chosen.document) else None,
+        waived=in_order(waived),
+        waivers=() if as_of is None else waivers.in_force(facts, as_of),
+    )
+
+
+def _judged(document: Document, pins: lock.Lock | None) -> tuple[Facts, tuple[Diagnostic, ...]]:
+    """The facts of a document, and all that is wrong with its shape and its meaning."""
     found, rest = shape.check(document)
     spec, unread = parse.parse(rest)
-    pins, lock_text, unlocked = _read_lock(lock.path_for(path))
+    path = document.path
     facts = Facts(
         spec=spec,
         document=rest,
@@ -79,9 +109,46 @@ def read(path: str) -> Checked:
         lock=pins,
         lock_path=lock.path_for(path),
     )
-    problems = in_order((*problems, *found, *unread, *unlocked, *check(facts)))
-    readable = facts if parse.whole(rest) else None
-    return Checked(path=path, text=text, lock_text=lock_text, diagnostics=problems, facts=readable)
+    return facts, (*found, *unread, *check(facts))
+
+
+def _environments(
+    facts: Facts, pins: lock.Lock | None, judged: tuple[Diagnostic, ...]
+) -> tuple[dict[str, Facts], tuple[Diagnostic, ...]]:
+    """The facts of every environment, and what is wrong there only; one that is broken itself is told of already."""
+    there: dict[str, Facts] = {}
+    told: list[Diagnostic] = []
+    known = set(judged)
+    for name in environments.names(facts.document):
+        if not facts.intact("environments", name):
+            continue
+        there[name], found = _judged(environments.there(facts.written, name), pins)
+        # What is pinned for another environment is not without use.
+        own = (problem for problem in found if problem not in known and problem.code != "CLS604")
+        told += [dataclasses.replace(p, message=f"in environment `{name}`: {p.message}") for p in own]
+    return there, tuple(told)
+
+
+def _know(environment: str | None, there: Mapping[str, Facts], facts: Facts) -> None:
+    if environment is None or environment in there or not facts.intact("environments"):
+        return
+    message = f"there is no environment `{environment}` in {facts.document.path}: " + (
+        did_you_mean(environment, there) if there else "it has none"
+    )
+    raise UsageError(message)
+
+
+def _waived(
+    facts: Facts, found: tuple[Diagnostic, ...], as_of: date | None
+) -> tuple[tuple[Diagnostic, ...], tuple[Diagnostic, ...]]:
+    """What remains of the problems, with those of the waivers themselves, and what is waived."""
+    if as_of is None:
+        if waivers.all_of(facts):
+            message = f"{facts.document.path} has waivers: say as of which day they are judged"
+            raise UsageError(message)
+        return found, ()
+    remaining, waived = waivers.split(found, waivers.in_force(facts, as_of))
+    return (*remaining, *waivers.complaints(facts, found, as_of)), waived
 
 
 def _read_lock(path: str) -> tuple[lock.Lock | None, str, tuple[Diagnostic, ...]]:
@@ -119,11 +186,17 @@ def plan(checked: Checked) -> Plan:
     return made
 
 
-def compile_for(path: str, target: str, settings: Mapping[str, str]) -> Compiled:
-    """A spec as the files of a target.
+def compile_for(
+    path: str,
+    target: str,
+    settings: Mapping[str, str],
+    environment: str | None = None,
+    as_of: date | None = None,
+) -> Compiled:
+    """A spec, as it is in an environment if one is named, as the files of a target.
 
     Raises:
-        UsageError: the path cannot be read, there is no such target, or it has no such option.
+        UsageError: see `read`; there is no such target, or it has no such option.
         InvalidSpec: the spec has errors, or says what the target cannot express.
         BackendError: the target made files that must not be written.
     """
@@ -131,9 +204,10 @@ def compile_for(path: str, target: str, settings: Mapping[str, str]) -> Compiled
 
     chosen = backend.load(target)
     options = options_of(chosen, settings)
-    checked = read(path)
+    checked = read(path, environment, as_of)
     made = plan(checked)
-    found = tuple(chosen.check(made, options))
+    found, waived = waivers.split(chosen.check(made, options), checked.waivers)
+    checked = dataclasses.replace(checked, waived=in_order((*checked.waived, *waived)))
     diagnostics = in_order((*checked.diagnostics, *found))
     if has_errors(found):
         raise InvalidSpec(diagnostics)

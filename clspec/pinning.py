@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING
 
 from clspec import lower
 from clspec.data import sources, table
+from clspec.data.leakage import Near, Protected, counted, without_leaks
+from clspec.data.promotion import champion
 from clspec.data.sources import Place
 from clspec.data.storage import storage_at
-from clspec.data.versions import Appended, Dataset, Shape, Version, fitted, overlap
+from clspec.data.versions import Appended, Dataset, Shape, Version, fitted
 from clspec.diagnostic import Refused, UsageError, did_you_mean
 from clspec.lock import Count, DatasetPin, Lock, ScenarioPin, SourcePin
 from clspec.project import store_of
 from clspec.step.selection import Selector, refuse_unknown_labels
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
     from clspec.check import Facts
@@ -37,10 +41,13 @@ class Locked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """What adding rows to a dataset did; `dropped` are rows that are golden, by the column that gave them away."""
+    """What adding rows to a dataset did; `dropped` are rows that are golden, by what gave them away."""
 
     appended: Appended
     dropped: dict[str, int]
+    """How many by key, by group and as near-duplicates."""
+    examples: tuple[dict[str, str], ...]
+    """The first of them: key, cause, dataset and the golden value that they meet."""
 
 
 def dataset_of(facts: Facts, name: str) -> Dataset:
@@ -59,11 +66,14 @@ def _place(facts: Facts) -> Place:
     return Place(code=facts.root.resolve(), folder=facts.folder.resolve())
 
 
-def locked(facts: Facts, update: tuple[str, ...], image: str | None) -> Locked:
+def locked(facts: Facts, update: tuple[str, ...], image: str | None, *, from_champion: bool = False) -> Locked:
     """The lock brought up to date: what has no pin is pinned, what is named is moved, every other pin stays.
 
+    With `from_champion` the pins move to what the champion was made with and judged on.
+
     Raises:
-        UsageError: a name to move is no dataset, or an image's digest has nothing to be the digest of.
+        UsageError: a name to move is no dataset or is moved twice, or an image's digest is of no image.
+        Refused: there is no champion, or the store no longer holds its data.
         StepFailed: a source cannot be read.
     """
     for name in update:
@@ -71,8 +81,13 @@ def locked(facts: Facts, update: tuple[str, ...], image: str | None) -> Locked:
             message = f"there is no dataset `{name}` to update: {did_you_mean(name, facts.spec.datasets)}"
             raise UsageError(message)
     before = facts.lock or Lock()
+    moved_to = _of_champion(facts, update) if from_champion else {}
+    fresh = [n for n in facts.spec.datasets if n not in moved_to and (n in update or n not in before.datasets)]
+    moved_to |= {name: _newest(facts, dataset_of(facts, name), shape_of(facts, name)) for name in sorted(fresh)}
     changes: list[str] = []
-    pins = {name: _pin(facts, name, before.datasets.get(name), update, changes) for name in sorted(facts.spec.datasets)}
+    pins = {
+        name: _pin(facts, name, before.datasets.get(name), moved_to, changes) for name in sorted(facts.spec.datasets)
+    }
     after = Lock(
         datasets=pins,
         images=_images(facts, before, image),
@@ -84,11 +99,41 @@ def locked(facts: Facts, update: tuple[str, ...], image: str | None) -> Locked:
     return Locked(lock=after, changes=(*changes, *(f"{what}: brought up to date" for what in moved)))
 
 
-def _pin(facts: Facts, name: str, pin: DatasetPin | None, update: tuple[str, ...], changes: list[str]) -> DatasetPin:
+def _of_champion(facts: Facts, update: tuple[str, ...]) -> dict[str, Version]:
+    """The versions that the champion was made with and judged on, by dataset."""
+    store = store_of(facts.document.path, facts.spec.store)
+    found = champion(storage_at(store), facts.spec.metadata.name)
+    if found is None:
+        message = f"there is no champion in {store} to take pins from: `clspec promote MODEL` crowns one"
+        raise Refused(message)
+    moved_to = {name: digest for name, digest in found.record.datasets.items() if name in facts.spec.datasets}
+    if twice := [name for name in update if name in moved_to]:
+        message = f"--from-champion says what `{twice[0]}` is pinned to, and so does --update: give one of them"
+        raise UsageError(message)
+    return {name: _held_version(facts, name, digest) for name, digest in moved_to.items()}
+
+
+def _held_version(facts: Facts, name: str, digest: str) -> Version:
     dataset, shape = dataset_of(facts, name), shape_of(facts, name)
-    if pin is not None and name not in update:
+    version = dataset.find(digest)
+    if version is None or dataset.is_erased(version):
+        why = "does not hold" if version is None else "has erased rows of"
+        message = (
+            f"{dataset.storage.uri} {why} dataset `{name}` at {digest}, which the champion was made with: "
+            f"pin the newest version with `clspec lock {facts.document.path} --update {name}`"
+        )
+        raise Refused(message)
+    _refuse_another_shape(dataset, version, shape)
+    return version
+
+
+def _pin(
+    facts: Facts, name: str, pin: DatasetPin | None, moved_to: Mapping[str, Version], changes: list[str]
+) -> DatasetPin:
+    shape, version = shape_of(facts, name), moved_to.get(name)
+    if version is None:
+        assert pin is not None  # what has none is pinned to the newest version
         return DatasetPin(digest=pin.digest, rows=pin.rows, columns=pin.columns, key=pin.key, group=shape.group or "")
-    version = _newest(facts, dataset, shape)
     made = DatasetPin(
         digest=version.digest, rows=version.rows, columns=shape.columns, key=shape.key, group=shape.group or ""
     )
@@ -103,15 +148,9 @@ def _pin(facts: Facts, name: str, pin: DatasetPin | None, update: tuple[str, ...
 
 def _newest(facts: Facts, dataset: Dataset, shape: Shape) -> Version:
     """The newest version in the store; where there is none, the first one, made from the dataset's source."""
-    versions = dataset.versions()
-    if versions:
-        newest = versions[-1]
-        if (newest.columns, newest.key) != (shape.columns, shape.key):
-            message = (
-                f"dataset `{dataset.name}` has other columns or another key in {dataset.storage.uri} than in the spec; "
-                f"give the dataset another name, or the spec another store"
-            )
-            raise Refused(message)
+    newest = dataset.newest()
+    if newest is not None:
+        _refuse_another_shape(dataset, newest, shape)
         return newest
     source = facts.dataset(dataset.name).from_
     if source is None:
@@ -121,6 +160,15 @@ def _newest(facts: Facts, dataset: Dataset, shape: Shape) -> Version:
         )
         raise UsageError(message)
     return dataset.append(_rows(facts, source, shape), shape, source).version
+
+
+def _refuse_another_shape(dataset: Dataset, version: Version, shape: Shape) -> None:
+    if (version.columns, version.key) != (shape.columns, shape.key):
+        message = (
+            f"dataset `{dataset.name}` has other columns or another key in {dataset.storage.uri} than in the spec; "
+            f"give the dataset another name, or the spec another store"
+        )
+        raise Refused(message)
 
 
 def _rows(facts: Facts, source: str, shape: Shape) -> pa.Table:
@@ -153,6 +201,12 @@ def _counts(facts: Facts, pin: DatasetPin) -> dict[str, ScenarioPin]:
             f"{dataset.storage.uri} does not hold golden dataset `{name}` at {pin.digest}, so that its scenarios "
             f"cannot be counted: use the store that holds it, add the missing rows with `clspec data add {name} FILE`, "
             f"or pin the newest version there is with `clspec lock {facts.document.path} --update {name}`"
+        )
+        raise Refused(message)
+    if dataset.is_erased(version):
+        message = (
+            f"the lock pins golden dataset `{name}` to version {version.number}, which holds rows that were erased: "
+            f"pin the newest with `clspec lock {facts.document.path} --update {name}`"
         )
         raise Refused(message)
     rows = dataset.rows(version)
@@ -204,10 +258,12 @@ def add(facts: Facts, name: str, origin: str) -> Added:
     if not dataset.versions() and (source := facts.dataset(name).from_) and source != origin:
         dataset.append(_rows(facts, source, shape), shape, source)
     kept, dropped = _without_golden(facts, name, rows)
-    if dropped and len(kept) == 0:
-        message = f"all {len(rows)} rows of {origin} are golden; none was added to `{name}`"
+    if len(dropped) and len(kept) == 0:
+        message = f"all {len(rows)} rows of {origin} are golden ({_shown(dropped)}); none was added to `{name}`"
         raise Refused(message)
-    return Added(appended=dataset.append(kept, shape, origin), dropped=dropped)
+    counts = counted(kept, dropped)
+    appended = dataset.append(kept, shape, origin)
+    return Added(appended=appended, dropped=counts["dropped"], examples=tuple(counts["examples"]))
 
 
 def _file(facts: Facts, origin: str, shape: Shape) -> pa.Table:
@@ -223,39 +279,52 @@ def _file(facts: Facts, origin: str, shape: Shape) -> pa.Table:
     return sources.from_files(glob.escape(str(path.resolve())), kind, shape.columns, place, origin)
 
 
-def _without_golden(facts: Facts, name: str, rows: pa.Table) -> tuple[pa.Table, dict[str, int]]:
-    """The rows that are not golden by key or by group, and how many were; golden and training never meet."""
-    golden, training = facts.spec.golden.dataset, facts.spec.training.dataset
-    if name not in {golden, training}:
-        return rows, {}
-    other = training if name == golden else golden
-    theirs, mine, other_shape = _held(facts, other), shape_of(facts, name), shape_of(facts, other)
-    if theirs is None:
-        return rows, {}
-    dropped: dict[str, int] = {}
-    for column, counterpart in ((mine.key, other_shape.key), (mine.group, other_shape.group)):
-        if column is None or counterpart is None:
-            continue
-        hits = set(overlap(rows, theirs, column, counterpart))
-        if hits and name == golden:
-            shown = ", ".join(map(str, sorted(hits)[:5])) + (", ..." if len(hits) > 5 else "")  # noqa: PLR2004
-            message = (
-                f"{len(hits)} values of `{column}` are in training dataset `{training}` ({shown}): "
-                f"what was learned from cannot become golden"
-            )
-            raise Refused(message)
-        keep = [value not in hits for value in rows.column(column).to_pylist()]
-        if hits:
-            dropped[column] = keep.count(False)
-            rows = rows.filter(table.mask(keep))
-    return rows, dropped
+def _without_golden(facts: Facts, name: str, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The rows that are not golden, and the others with their cause; golden data and training data never meet."""
+    protected, learned = _protected_names(facts), _learned_names(facts)
+    others = [*(protected if name in learned else ()), *(learned if name in protected else ())]
+    held = [found for other in others if (found := _held(facts, other)) is not None]
+    kept, dropped = without_leaks(rows, shape_of(facts, name), held, _near(facts))
+    if len(dropped) and name in protected:
+        message = (
+            f"{len(dropped)} of {len(rows)} rows are in training data already ({_shown(dropped)}): "
+            f"what was learned from cannot become golden"
+        )
+        raise Refused(message)
+    return kept, dropped
 
 
-def _held(facts: Facts, name: str) -> pa.Table | None:
+def _shown(dropped: pa.Table) -> str:
+    named = [f"{row['key']} by {row['cause']} {row['value']} of `{row['dataset']}`" for row in dropped.to_pylist()[:5]]
+    return ", ".join(named) + (", ..." if len(dropped) > len(named) else "")
+
+
+def _protected_names(facts: Facts) -> list[str]:
+    """The datasets that nothing may leak from."""
+    guard = facts.spec.feedback.leakage_guard if facts.spec.feedback else None
+    return list(dict.fromkeys((facts.spec.golden.dataset, *(guard.against if guard else ()))))
+
+
+def _learned_names(facts: Facts) -> list[str]:
+    """The datasets that models learn from."""
+    feedback = facts.spec.feedback
+    return list(dict.fromkeys((facts.spec.training.dataset, *((feedback.append_to,) if feedback else ()))))
+
+
+def _near(facts: Facts) -> Near | None:
+    """What the spec's guard takes for the same image."""
+    feedback = facts.spec.feedback
+    if feedback is None or feedback.leakage_guard is None or feedback.leakage_guard.near is None:
+        return None
+    near, media = feedback.leakage_guard.near, facts.spec.sources[feedback.source].roles.media
+    return Near.of({"method": near.method, "distance": near.distance, "media": media})
+
+
+def _held(facts: Facts, name: str) -> Protected | None:
     """The newest rows of a dataset; where the store has none yet, those that its first version will have."""
-    dataset = dataset_of(facts, name)
-    versions = dataset.versions()
-    if versions:
-        return dataset.rows(versions[-1])
-    source = facts.dataset(name).from_
-    return None if source is None else _rows(facts, source, shape_of(facts, name))
+    dataset, shape = dataset_of(facts, name), shape_of(facts, name)
+    versions, source = dataset.versions(), facts.dataset(name).from_
+    if not versions and source is None:
+        return None
+    rows = dataset.rows(versions[-1]) if versions else _rows(facts, source or "", shape)
+    return Protected(name=name, rows=rows, key=shape.key, group=shape.group)

@@ -4,7 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clspec.check import entrypoints, paths, pins, references, samples, scenarios, schedules, unbuilt
+from clspec.check import (
+    comparisons,
+    entrypoints,
+    environments,
+    expectations,
+    feedback,
+    ids,
+    labels,
+    metrics,
+    paths,
+    pins,
+    predicates,
+    promotion,
+    references,
+    roles,
+    samples,
+    scenarios,
+    schedules,
+    unbuilt,
+    waivers,
+)
 from clspec.check.facts import Facts
 from clspec.diagnostic import Diagnostic, in_order
 from clspec.parse import Absent
@@ -15,10 +35,21 @@ if TYPE_CHECKING:
 RULES = (
     *paths.RULES,
     *references.RULES,
+    *ids.RULES,
     *scenarios.RULES,
+    *predicates.RULES,
+    *metrics.RULES,
+    *comparisons.RULES,
     *samples.RULES,
+    *roles.RULES,
+    *feedback.RULES,
+    *labels.RULES,
+    *expectations.RULES,
+    *promotion.RULES,
     *entrypoints.RULES,
     *schedules.RULES,
+    *environments.RULES,
+    *waivers.RULES,
     *unbuilt.RULES,
     *pins.RULES,
 )

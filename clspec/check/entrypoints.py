@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clspec import code
+from clspec.check.groups import groups
+from clspec.check.metrics import OWN, OWN_METRIC
 from clspec.check.paths import not_beside
 from clspec.diagnostic import did_you_mean
 from clspec.spec import PythonSource
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 TRAIN = ("data", "validation", "model_dir", "seed")
 PREDICT = ("data", "model_dir")
+AUTO_LABEL = ("data",)
+METRIC = ("rows",)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -27,7 +31,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 class Call:
     """A place that runs user code, and how: keyword arguments of a function, placeholders of a command."""
 
-    at: tuple[str, ...]
+    at: Pointer
     entrypoint: str | None
     command: tuple[str, ...] | None
     arguments: tuple[str, ...]
@@ -36,6 +40,8 @@ class Call:
     optional: tuple[str, ...] = ()
     intact: bool = True
     """Whether no parameter was cut out, so that these are all the arguments."""
+    key: str = "entrypoint"
+    """The key that names the function."""
 
 
 def calls(facts: Facts) -> Iterator[Call]:
@@ -65,6 +71,26 @@ def calls(facts: Facts) -> Iterator[Call]:
         if isinstance(source, PythonSource):
             at = ("sources", name)
             yield Call(at=at, entrypoint=source.entrypoint, command=source.command, arguments=(), placeholders=("out",))
+    yield from _metrics(facts)
+    if spec.feedback is not None and (teacher := spec.feedback.auto_label):
+        yield Call(
+            at=("feedback", "auto_label"),
+            entrypoint=teacher.entrypoint,
+            command=teacher.command,
+            arguments=AUTO_LABEL,
+            placeholders=("data", "out"),
+        )
+
+
+def _metrics(facts: Facts) -> Iterator[Call]:
+    """The metrics of the user's own."""
+    if "golden" not in facts.document.value:
+        return
+    for group in groups(facts):
+        for check, at in group.places():
+            if OWN_METRIC.fullmatch(check.metric):
+                name = check.metric.removeprefix(OWN)
+                yield Call(at=at, entrypoint=name, command=None, arguments=METRIC, placeholders=(), key="metric")
 
 
 def functions_fit(facts: Facts) -> Iterator[Diagnostic]:
@@ -77,7 +103,7 @@ def functions_fit(facts: Facts) -> Iterator[Diagnostic]:
 
 
 def _function_fits(facts: Facts, call: Call, entrypoint: str) -> Iterator[Diagnostic]:
-    at = (*call.at, "entrypoint")
+    at = (*call.at, call.key)
     if (name := entrypoint.partition(":")[0].partition(".")[0]) in sys.stdlib_module_names:
         hint = "give yours another name"
         yield facts.problem("CLS309", at, f"`{name}` is a module of Python's own, which comes first", hint)
@@ -123,7 +149,7 @@ def placeholders_fit(facts: Facts) -> Iterator[Diagnostic]:
             if re.search(r"[{}]", _PLACEHOLDER.sub("", argument)):
                 yield facts.problem("CLS312", at, "a brace here is part of no placeholder", "put such text in a script")
         missing = [f"`{{{name}}}`" for name in call.placeholders if name not in used]
-        if missing and facts.intact(*call.at, "command"):
+        if missing and facts.intact(*map(str, call.at), "command"):
             message = f"the command does not use {', '.join(missing)}"
             hint = "without it the command cannot do its work" if len(missing) == 1 else "it cannot do without them"
             yield facts.key_problem("CLS312", (*call.at, "command"), message, hint)

@@ -61,7 +61,8 @@ def uris_can_be_reached(facts: Facts) -> Iterator[Diagnostic]:
         if separator and scheme not in _SCHEMES:
             message = f"nothing is known of `{scheme}://`"
             yield facts.problem("CLS315", at, message, "a path relative to the spec, or an `s3://` URI")
-        elif separator and "@" in rest.partition("/")[0]:
+        elif separator and "@" in (host := rest.partition("/")[0]) and ":" not in host.rpartition("@")[0]:
+            # With a password it is a secret, and told as one.
             message = "a URI must not hold who may read it"
             yield facts.problem("CLS315", at, message, "give credentials by the environment of the run")
 

@@ -113,8 +113,9 @@ def pins_are_used(facts: Facts) -> Iterator[Diagnostic]:
         for name in pins:
             if name not in facts.declared(section) and not facts.unreadable(section):
                 yield facts.key_problem("CLS604", at, f"{facts.lock_path} pins `{name}`, which is gone", _mend(facts))
+    images = {facts.spec.code.image, *(e.code.image for e in facts.spec.environments.values() if e.code)}
     for tag in facts.lock.images:
-        if facts.intact("code", "image") and tag != facts.spec.code.image:
+        if facts.intact("code", "image") and facts.intact("environments") and tag not in images:
             yield facts.key_problem("CLS604", ("code",), f"{facts.lock_path} pins `{tag}`, which is gone", _mend(facts))
     known = {scenario.id for scenario in facts.spec.golden.scenarios}
     for name in facts.lock.scenarios:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from clspec.diagnostic import Diagnostic, Pointer
 
 KEY_TYPES = ("string", "integer")
+LABEL_TYPES = {"classification": ("string",), "regression": ("double", "integer")}
+"""What the truth may be, by the type of the task; of a custom one only its own metrics know."""
 
 
 def datasets_exist(facts: Facts) -> Iterator[Diagnostic]:
@@ -99,8 +101,10 @@ def label_is_a_column(facts: Facts) -> Iterator[Diagnostic]:
             return
         dataset = resolved(facts.spec, name)
         kind = dataset.columns.get(label) if dataset is not None and dataset.columns else None
-        if facts.spec.task.type == "classification" and kind not in {None, "string"}:
-            yield facts.problem("CLS313", at, f"`{label}` of dataset `{name}` is of type {kind}", "classes are strings")
+        wanted = LABEL_TYPES.get(facts.spec.task.type)
+        if wanted and kind is not None and kind not in wanted:
+            hint = "classes are strings" if wanted == ("string",) else "what a regression predicts is a number"
+            yield facts.problem("CLS313", at, f"`{label}` of dataset `{name}` is of type {kind}", hint)
             return
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clspec import catalog
+from clspec.check.comparisons import compares
 from clspec.check.groups import groups
 
 if TYPE_CHECKING:
@@ -35,22 +36,30 @@ def _judged(facts: Facts) -> Iterator[Group]:
 
 def _unmet(facts: Facts, check: Check, confidence: float, count: Count | None, at: Pointer) -> Diagnostic | None:
     metric = catalog.METRICS.get(check.metric)
-    kind: catalog.BoundKind = "min" if check.min is not None else "max"
-    threshold = check.min if check.min is not None else check.max
-    if metric is None or threshold is None or not metric.proportion or check.gate == "point":
+    if metric is None or check.gate == "point" or not _sensible(metric, check):
         return None
-    if not 0 <= threshold <= 1 or (kind == "min") is not metric.higher_is_better:
-        return None  # said already
-    needed = catalog.smallest_sufficient(kind, threshold, confidence)
+    kind: catalog.CheckKind = "min" if check.min is not None else "max" if check.max is not None else "margin"
+    threshold = getattr(check, kind)
+    needed = catalog.rows_needed(metric, kind, threshold, confidence)
     if needed is None:
         message = f"no number of samples proves a {kind} of {threshold:g}"
         hint = "no finite test set proves perfection: set a threshold that one can meet"
         return facts.problem("CLS403", (*at, kind), message, hint)
     there, what = _independent(count)
     if there is not None and there < needed:
-        message = f"{threshold:g} at {confidence:g} takes {needed} faultless {what}; the golden set has {there}"
+        rows = f"{what} on which both models agree" if compares(check) else f"faultless {what}"
+        message = f"{threshold:g} at {confidence:g} takes {needed} {rows}; the golden set has {there}"
         return facts.problem("CLS403", (*at, kind), message, "add golden data for it, or lower the demand")
     return None
+
+
+def _sensible(metric: catalog.Metric, check: Check) -> bool:
+    """Whether the demand is one that could be met or missed; what is not is told elsewhere."""
+    low, high = metric.range
+    if check.margin is not None:
+        return metric.compared is not None and check.margin < high - low
+    threshold = check.min if check.min is not None else check.max
+    return threshold is not None and low <= threshold <= high and (check.min is not None) is metric.higher_is_better
 
 
 def _independent(count: Count | None) -> tuple[int | None, str]:

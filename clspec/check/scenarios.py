@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from clspec import catalog, predicate
 from clspec.check.groups import all_there, groups, intact
+from clspec.check.predicates import golden_columns
 from clspec.diagnostic import did_you_mean
-from clspec.parse import Absent
-from clspec.predicate.problem import UNKNOWN_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,22 +15,6 @@ if TYPE_CHECKING:
     from clspec.check.facts import Facts
     from clspec.diagnostic import Diagnostic, Pointer
     from clspec.spec import Check, Dataset
-
-
-def _checks(facts: Facts) -> Iterator[tuple[Check, Pointer]]:
-    for group in groups(facts):
-        yield from group.places()
-
-
-def ids_are_unique(facts: Facts) -> Iterator[Diagnostic]:
-    """Every scenario has a name of its own."""
-    seen: dict[str, int] = {}
-    for index, scenario in enumerate(facts.spec.golden.scenarios):
-        if scenario.id in seen:
-            line = facts.document.span(("golden", "scenarios", seen[scenario.id], "id")).line
-            message = f"`{scenario.id}` is already the id in line {line}"
-            yield facts.problem("CLS305", ("golden", "scenarios", index, "id"), message, "give it an id of its own")
-        seen.setdefault(scenario.id, index)
 
 
 def something_must_pass(facts: Facts) -> Iterator[Diagnostic]:
@@ -45,109 +28,53 @@ def something_must_pass(facts: Facts) -> Iterator[Diagnostic]:
         )
 
 
-def something_absolute(facts: Facts) -> Iterator[Diagnostic]:
-    """A must-pass scenario has a threshold of its own, not only comparisons with the champion."""
-    for group in groups(facts):
-        must = group.intact and group.scenario.must_pass and not group.guard
-        if must and all(_compares(check) for check in group.checks):
-            yield facts.key_problem(
-                "CLS402",
-                (*group.at, "checks"),
-                f"must-pass scenario `{group.scenario.id}` only compares with the champion",
-                "add a check with `min` or `max`",
-            )
+def slices_exist(facts: Facts) -> Iterator[Diagnostic]:
+    """Every slice that a scenario is judged in is named in `golden.slices`."""
+    known = facts.spec.golden.slices
+    if not facts.intact("golden", "slices"):
+        return
+    for index, scenario in enumerate(facts.spec.golden.scenarios):
+        for number, name in enumerate(scenario.slices):
+            if name not in known:
+                at = ("golden", "scenarios", index, "slices", number)
+                hint = did_you_mean(name, known) or f"name it in `golden`: `slices: {{{name}: ...}}`"
+                yield facts.problem("CLS301", at, f"there is no slice `{name}`", hint)
 
 
-def _compares(check: Check) -> bool:
-    metric = catalog.METRICS.get(check.metric)
-    return check.margin is not None or (metric is not None and metric.comparison)
-
-
-def metrics_exist(facts: Facts) -> Iterator[Diagnostic]:
-    """Every metric is built in or says where it is to be found."""
-    for check, at in _checks(facts):
-        if check.metric not in catalog.METRICS and not check.metric.startswith("python:"):  # refused as not built yet
-            message = f"there is no metric `{check.metric}`"
-            yield facts.problem("CLS304", (*at, "metric"), message, did_you_mean(check.metric, catalog.METRICS))
-
-
-def metrics_have_their_class(facts: Facts) -> Iterator[Diagnostic]:
-    """A metric about one class names it, one over all classes does not."""
-    for group in groups(facts):
-        for check, at in group.places():
-            metric = catalog.METRICS.get(check.metric)
-            if metric is None:
-                continue
-            if metric.needs_class and check.class_ is None and group.intact:
-                hint = "say which class it is about: `class: NAME`"
-                yield facts.problem("CLS307", (*at, "metric"), f"`{check.metric}` needs `class`", hint)
-            if not metric.needs_class and check.class_ is not None:
-                message = f"`{check.metric}` is over all classes"
-                yield facts.key_problem("CLS307", (*at, "class"), message, "remove `class`")
+def each_is_a_column(facts: Facts) -> Iterator[Diagnostic]:
+    """`for_each` names a column of the golden dataset whose values can be told apart."""
+    golden = facts.spec.golden
+    for index, scenario in enumerate(golden.scenarios):
+        at = ("golden", "scenarios", index, "for_each")
+        if scenario.for_each is None:
+            continue
+        if found := facts.column_unknown("datasets", golden.dataset, scenario.for_each, at):
+            yield found
+        elif golden_columns(facts).get(scenario.for_each) is predicate.ColumnType.BINARY:
+            message = f"`{scenario.for_each}` is binary: its values name no groups"
+            yield facts.problem("CLS313", at, message, "judge for each value of a column that people can read")
 
 
 def classes_exist(facts: Facts) -> Iterator[Diagnostic]:
-    """Every class that a check names, or that a selection asks the label for, is one of the task's."""
-    classes, label = facts.spec.task.classes, facts.spec.task.label
+    """Every class that a check names, or that a predicate asks the label for, is one of the task's."""
+    classes = facts.spec.task.classes
     if not classes or not facts.intact("task", "classes"):
         return
-    for check, at in _checks(facts):
-        metric = catalog.METRICS.get(check.metric)
-        if check.class_ is not None and check.class_ not in classes and (metric is None or metric.needs_class):
-            message = f"there is no class `{check.class_}`"
-            yield facts.problem("CLS303", (*at, "class"), message, did_you_mean(check.class_, classes))
-    for group in groups(facts):
-        expression, _ = predicate.understand(group.select, _columns(facts))
-        named = predicate.allowed_values(expression, label) if expression is not None else None
-        for name in sorted(v for v in named or () if isinstance(v, str) and v not in classes):
-            at = (*group.at, "select")
-            start = group.select.find(f"'{name}'")
-            span = facts.document.inside(at, start, start + len(name) + 2) if start >= 0 else None
-            yield facts.problem("CLS303", at, f"there is no class `{name}`", did_you_mean(name, classes), span)
-
-
-def classes_are_given(facts: Facts) -> Iterator[Diagnostic]:
-    """A classification says which classes there are, and no other task does."""
-    task = facts.spec.task
-    if task.type == "classification" and not task.classes and facts.intact("task", "classes"):
-        hint = "every class there is: `classes: [cat, dog]`"
-        yield facts.key_problem("CLS202", ("task",), "`task` needs `classes`: a classification has them", hint)
-
-
-def thresholds_bite(facts: Facts) -> Iterator[Diagnostic]:
-    """A threshold lies in the metric's range, on the side that can refuse a worse model."""
-    for check, at in _checks(facts):
-        metric = catalog.METRICS.get(check.metric)
-        kind = "min" if check.min is not None else "max"
-        threshold = check.min if check.min is not None else check.max
-        if metric is None or threshold is None:
-            continue
-        low, high = metric.range
-        better = "higher" if metric.higher_is_better else "lower"
-        if (kind == "min") is not metric.higher_is_better:
-            yield facts.key_problem(
-                "CLS407",
-                (*at, kind),
-                f"`{check.metric}` is better when {better}; `{kind}` would refuse the better models",
-                f"write `{'max' if kind == 'min' else 'min'}`",
-            )
-        elif not low <= threshold <= high or threshold == (low if metric.higher_is_better else high):
-            yield facts.problem(
-                "CLS206",
-                (*at, kind),
-                f"`{check.metric}` lies between {low:g} and {high:g}: a {kind} of {threshold:g} says nothing",
-                "a share, not a percentage: 95 % is `0.95`" if 1 < threshold <= 100 else "",  # noqa: PLR2004
-            )
-
-
-def points_are_not_safe(facts: Facts) -> Iterator[Diagnostic]:
-    """A must-pass scenario is judged at its bound."""
     for group in groups(facts):
         for check, at in group.places():
-            if group.scenario.must_pass and group.intact and check.gate == "point":
-                message = f"`{group.scenario.id}` must pass and is judged without its uncertainty"
-                hint = "remove `gate: point`; it is possible where `must_pass: false`"
-                yield facts.problem("CLS406", (*at, "gate"), message, hint)
+            metric = catalog.METRICS.get(check.metric)
+            if check.class_ is not None and check.class_ not in classes and (metric is None or metric.needs_class):
+                message = f"there is no class `{check.class_}`"
+                yield facts.problem("CLS303", (*at, "class"), message, did_you_mean(check.class_, classes))
+    selections: list[tuple[str, Pointer]] = [(group.select, (*group.at, "select")) for group in groups(facts)]
+    selections += [(text, ("golden", "slices", name)) for name, text in facts.spec.golden.slices.items()]
+    for text, at in selections:
+        expression, _ = predicate.understand(text, golden_columns(facts))
+        named = predicate.allowed_values(expression, facts.spec.task.label) if expression is not None else None
+        for name in sorted(v for v in named or () if isinstance(v, str) and v not in classes):
+            start = text.find(f"'{name}'")
+            span = facts.document.inside(at, start, start + len(name) + 2) if start >= 0 else None
+            yield facts.problem("CLS303", at, f"there is no class `{name}`", did_you_mean(name, classes), span)
 
 
 def one_class_has_a_guard(facts: Facts) -> Iterator[Diagnostic]:
@@ -156,17 +83,24 @@ def one_class_has_a_guard(facts: Facts) -> Iterator[Diagnostic]:
     for index, scenario in enumerate(facts.spec.golden.scenarios):
         if not scenario.must_pass or index not in whole:
             continue
-        groups = [(scenario.select, scenario.checks)]
-        groups += [(scenario.guard.select, scenario.guard.checks)] if scenario.guard else []
-        for name in facts.spec.task.classes:
-            if all(_met_by(facts, name, select, check) for select, checks in groups for check in checks):
+        halves = [(scenario.select, scenario.checks)]
+        halves += [(scenario.guard.select, scenario.guard.checks)] if scenario.guard else []
+        judging = [(select, check) for select, checks in halves for check in checks if check.metric not in _BLIND]
+        for name in facts.spec.task.classes if judging else ():
+            if all(_met_by(facts, name, select, check) for select, check in judging):
+                at = ("golden", "scenarios", index)
                 yield facts.problem(
                     "CLS412",
-                    ("golden", "scenarios", index, "id"),
+                    at,
                     f"a model that always answers `{name}` passes `{scenario.id}`",
                     "add a `guard` with rows of other classes and a `max` false_positive_rate, or a recall",
+                    facts.document.span((*at, "id")),
                 )
                 break
+
+
+_BLIND = {"latency_p99"}
+"""Metrics that do not look at what is answered."""
 
 
 def _met_by(facts: Facts, name: str, select: str, check: Check) -> bool:
@@ -175,9 +109,9 @@ def _met_by(facts: Facts, name: str, select: str, check: Check) -> bool:
         return check.class_ == name
     if check.metric == "false_positive_rate":
         return check.class_ != name and check.class_ in facts.spec.task.classes
-    if check.metric != "accuracy":
+    if check.metric not in {"accuracy", "negative_flip_rate"} and (check.metric, check.class_) != ("f1", name):
         return False  # a precision of a class that is always answered is its share; of another, nothing
-    expression, problems = predicate.understand(select, _columns(facts))
+    expression, problems = predicate.understand(select, golden_columns(facts))
     if expression is None or problems:
         return False
     labels = predicate.allowed_values(expression, facts.spec.task.label)
@@ -238,42 +172,13 @@ def _type(dataset: Dataset, column: str | None) -> str | None:
     return (dataset.columns or {}).get(column or "")
 
 
-def predicates_are_understood(facts: Facts) -> Iterator[Diagnostic]:
-    """Every selection can be read, is true or false, and looks at columns of the golden dataset."""
-    declared = facts.declared_columns("datasets", facts.spec.golden.dataset)
-    columns = _columns(facts)
-    for group in groups(facts):
-        at = (*group.at, "select")
-        for found in predicate.understand(group.select, columns)[1]:
-            name = group.select[found.start : found.end]
-            if found.code == UNKNOWN_COLUMN and (declared is None or name in declared):
-                continue  # the column's type, or all of the dataset, is unreadable
-            span = facts.document.inside(at, found.start, found.end)
-            yield facts.problem(found.code, at, found.message, found.hint, span)
-
-
-def _columns(facts: Facts) -> dict[str, predicate.ColumnType]:
-    """The columns of the golden dataset, as far as they can be read."""
-    try:
-        typed = facts.columns(facts.spec.golden.dataset)
-    except Absent:
-        return {}
-    return {name: predicate.ColumnType(kind) for name, kind in typed.items()}
-
-
 RULES = (
-    ids_are_unique,
     something_must_pass,
-    something_absolute,
-    metrics_exist,
-    classes_are_given,
+    slices_exist,
+    each_is_a_column,
     classes_exist,
-    metrics_have_their_class,
-    thresholds_bite,
-    points_are_not_safe,
     one_class_has_a_guard,
     rows_come_in_groups,
     golden_is_pinned,
     golden_is_apart,
-    predicates_are_understood,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from clspec.cli import running
+from clspec.cli import label, registry, running, specs
 from clspec.cli.words import EXIT_CODES, digest
 
 
@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
         help="move its pin to the store's newest version",
     )
     lock.add_argument("--image", type=digest, metavar="sha256:...", help="what the tag in `code.image` means")
+    lock.add_argument("--from-champion", action="store_true", help="move the pins to what the champion learned from")
 
     data = verbs.add_parser("data", help="datasets in the store")
     data_verbs = data.add_subparsers(dest="data_verb", metavar="COMMAND", required=True, parser_class=_Command)
@@ -56,6 +57,11 @@ def parser() -> argparse.ArgumentParser:
     graph = verbs.add_parser("graph", help="show the steps and what they hand on", epilog=EXIT_CODES)
     graph.add_argument("spec", nargs="?", metavar="SPEC")
     graph.add_argument("--format", choices=["mermaid", "dot", "json"], default="mermaid")
+    for verb in (check, compile_, lock, add, graph):
+        specs.add_options(verb)
+
+    label.add_arguments(verbs)
+    registry.add_arguments(verbs, data_verbs)
 
     verbs.add_parser("targets", help="list the targets, and what each can and cannot express")
 

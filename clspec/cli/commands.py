@@ -8,6 +8,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clspec.cli import label, registry, running, specs
 from clspec.cli.arguments import parser
 from clspec.diagnostic import ClspecError, UsageError, did_you_mean, has_errors
 from clspec.report import diagnostics as shown
@@ -53,14 +54,6 @@ def _missing_library(error: ImportError) -> str:
     return f"install it with: pip install 'clspec[{extra}]'" if extra else "is clspec installed completely?"
 
 
-def _spec(given: argparse.Namespace) -> str:
-    if given.spec is not None:
-        return str(given.spec)
-    from clspec.project import default_spec
-
-    return default_spec(Path.cwd())
-
-
 def _colours(given: argparse.Namespace, stream: object) -> bool:
     if given.color != "auto":
         return bool(given.color == "always")
@@ -85,12 +78,14 @@ def _check(given: argparse.Namespace) -> int:
     paths = given.specs
     if not paths:
         given.spec = None
-        paths = [_spec(given)]
+        paths = [specs.path(given)]
     found: tuple[Diagnostic, ...] = ()
     unreadable: list[UsageError] = []
+    waived = 0
     for path in dict.fromkeys(paths):
         try:
-            found += api.check(path).diagnostics
+            checked = api.check(path, given.env, given.as_of)
+            found, waived = found + checked.diagnostics, waived + len(checked.waived)
         except UsageError as error:  # the others are judged all the same
             unreadable.append(error)
     if given.format == "json":
@@ -99,6 +94,8 @@ def _check(given: argparse.Namespace) -> int:
         _show(found, given, sys.stdout)
     elif not unreadable:
         print(f"{', '.join(paths)}: no problems")
+    if waived and given.format == "text":
+        print(f"{waived} warning{'s are' if waived > 1 else ' is'} waived")
     for reason in unreadable:
         print(f"clspec: {shown.visible_lines(str(reason))}", file=sys.stderr)
     if unreadable:
@@ -109,7 +106,7 @@ def _check(given: argparse.Namespace) -> int:
 def _compile(given: argparse.Namespace) -> int:
     from clspec import api
 
-    path = _spec(given)
+    path = specs.path(given)
     settings = {}
     for pair in given.set:
         key, separator, value = pair.partition("=")
@@ -117,7 +114,7 @@ def _compile(given: argparse.Namespace) -> int:
             message = f"--set takes KEY=VALUE, not `{pair}`"
             raise UsageError(message)
         settings[key] = value
-    compiled = api.compile(path, given.target, settings)
+    compiled = api.compile(path, given.target, settings, given.env, given.as_of)
     folder = Path(given.out) if given.out else Path("build", Path(path).stem, given.target)
     api.write(compiled.bundle, folder)
     _show(compiled.diagnostics, given, sys.stderr)
@@ -126,43 +123,52 @@ def _compile(given: argparse.Namespace) -> int:
     return 0
 
 
-def _run(given: argparse.Namespace) -> int:
-    from clspec.cli import running
-
-    return running.run(given, _spec(given))
-
-
 def _lock(given: argparse.Namespace) -> int:
     from clspec import api
     from clspec.lock import path_for
 
-    path = _spec(given)
-    made = api.lock(path, tuple(given.update), given.image)
+    path = specs.path(given)
+    made = api.lock(
+        path,
+        tuple(given.update),
+        given.image,
+        from_champion=given.from_champion,
+        environment=given.env,
+        day=given.as_of,
+    )
     for line in made.changes or ("nothing changed; sources are read again only by `clspec data add`",):
         print(f"{path_for(path)}: {line}")
     return 0
 
 
 def _data(given: argparse.Namespace) -> int:
+    if given.data_verb != "add":
+        return registry.DATA_VERBS[given.data_verb](given, specs.facts(given))
     from clspec import api
 
-    path = _spec(given)
-    added = api.add(path, given.dataset, given.origin)
+    path = specs.path(given)
+    added = api.add(path, given.dataset, given.origin, given.env, given.as_of)
     version = added.appended.version
     print(f"{given.dataset} version {version.number}: {version.rows} rows, {added.appended.new} new, {version.digest}")
     if added.appended.known:
         print(f"  {added.appended.known} rows were there already")
-    for column, count in added.dropped.items():
-        print(f"  {count} rows were dropped: golden by `{column}`")
+    for cause, count in added.dropped.items():
+        print(f"  {count} rows were dropped: golden by {cause}")
+    for example in added.examples[:5]:
+        print(f"    {shown.visible(example['key'])} of `{example['dataset']}`")
     if added.appended.new:
         print(f"  pin it with: clspec lock {path} --update {given.dataset}")
     return 0
 
 
+def _of_registry(given: argparse.Namespace) -> int:
+    return registry.VERBS[given.verb](given, specs.facts(given))
+
+
 def _graph(given: argparse.Namespace) -> int:
     from clspec import api, graph
 
-    plan = api.plan(_spec(given))
+    plan = api.plan(specs.path(given), given.env, given.as_of)
     draw = {"mermaid": graph.mermaid, "dot": graph.dot, "json": graph.as_json}[given.format]
     print(draw(plan.pipelines), end="")
     return 0
@@ -212,10 +218,12 @@ def _explain(given: argparse.Namespace) -> int:
 _VERBS = {
     "check": _check,
     "compile": _compile,
-    "run": _run,
+    "run": running.run,
     "lock": _lock,
     "data": _data,
     "graph": _graph,
     "targets": _targets,
     "explain": _explain,
+    "label": label.run,
+    **dict.fromkeys(registry.VERBS, _of_registry),
 }

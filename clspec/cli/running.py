@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from clspec.cli import specs
 from clspec.cli.words import EXIT_CODES, positive
 from clspec.diagnostic import UsageError
 from clspec.report import diagnostics as shown
 
 if TYPE_CHECKING:
+    import argparse
     from pathlib import Path
 
     from clspec.backend import Outcome, Permission
@@ -29,22 +29,14 @@ def add_arguments(verbs: Any) -> None:
     run.add_argument("--local", action="store_true", required=True, help="on this machine (no other is supported yet)")
     run.add_argument("--pipeline", default="regression", metavar="NAME", help="regression or improvement")
     run.add_argument("--jobs", "-j", type=positive, metavar="N", help="steps at a time; default: the number of cores")
-    run.add_argument("--as-of", type=_moment, metavar="TIME", help="when the run begins, ISO 8601; default: now")
+    run.add_argument("--as-of", type=specs.moment, metavar="TIME", help="when the run begins, ISO 8601; default: now")
+    specs.add_environment(run)
     run.add_argument("--allow-both", action="store_true", help="let code and data move at once: say who and why")
     run.add_argument("--by", metavar="NAME", help="who lets them")
     run.add_argument("--why", metavar="TEXT", help="and why")
 
 
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        message = f"an ISO 8601 time is needed, such as 2026-03-01T12:00:00Z, not `{text}`"
-        raise argparse.ArgumentTypeError(message) from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
-
-
-def run(given: argparse.Namespace, path: str) -> int:
+def run(given: argparse.Namespace) -> int:
     """Run a pipeline, show what happens and what came of it, and return the exit code."""
     from clspec import api
     from clspec.cli.progress import Progress
@@ -53,8 +45,9 @@ def run(given: argparse.Namespace, path: str) -> int:
     progress = Progress(sys.stderr)
     try:
         outcome = api.run(
-            path,
+            specs.path(given),
             given.pipeline,
+            environment=given.env,
             jobs=given.jobs,
             as_of=given.as_of,
             allow_both=permission,

@@ -38,15 +38,37 @@ class Sequence:
         Raises:
             DataError: one cannot be read, or one is missing between others.
         """
-        found = tuple(self._entry(key) for key in self.storage.keys(self.prefix))
-        if [entry.number for entry in found] != list(range(1, len(found) + 1)):
-            message = f"{self.storage.uri}/{self.prefix} has gaps: entries of it were removed"
-            raise DataError(message)
-        return found
+        return tuple(self._entry(number) for number in range(1, self.length() + 1))
 
     def newest(self) -> Entry | None:
-        """The last entry, or None where there is none."""
-        return next(reversed(self.entries()), None)
+        """The last entry, or None where there is none; no other is read.
+
+        Raises:
+            DataError: it cannot be read, or one is missing before it.
+        """
+        length = self.length()
+        return self._entry(length) if length else None
+
+    def length(self) -> int:
+        """How many entries there are.
+
+        Raises:
+            DataError: one is missing between others, or something else lies there.
+        """
+        numbers = [self._number(key) for key in self.storage.keys(self.prefix)]
+        last = max(numbers, default=0)
+        for missing in sorted(set(range(1, last + 1)) - set(numbers)):
+            if self.storage.find(self._key(missing)) is None:  # a listing may miss what is made while it is read
+                message = f"{self.storage.uri}/{self.prefix} has gaps: entry {missing} was removed"
+                raise DataError(message)
+        return last
+
+    def _number(self, key: str) -> int:
+        word = key.rpartition("/")[2].removesuffix(".json")
+        if not word.isdecimal() or key != self._key(int(word)):
+            message = f"{self.storage.uri}/{key} is no entry of a sequence"
+            raise DataError(message)
+        return int(word)
 
     def add(self, content: dict[str, Any], *, after: int) -> bool:
         """Create entry number `after` + 1; False if another writer was first."""
@@ -55,14 +77,14 @@ class Sequence:
     def _key(self, number: int) -> str:
         return f"{self.prefix}/{number:08}.json"
 
-    def _entry(self, key: str) -> Entry:
+    def _entry(self, number: int) -> Entry:
+        key = self._key(number)
         try:
-            number = int(key.rpartition("/")[2].removesuffix(".json"))
             content = json.loads(self.storage.read(key) or b"")
         except (ValueError, RecursionError) as error:
             message = f"{self.storage.uri}/{key} is no entry of a sequence: {error}"
             raise DataError(message) from error
-        if not isinstance(content, dict) or key != self._key(number):
-            message = f"{self.storage.uri}/{key} is no entry of a sequence"
+        if not isinstance(content, dict):
+            message = f"{self.storage.uri}/{key} is no entry of a sequence: it is no JSON object"
             raise DataError(message)
         return Entry(number=number, content=content)

@@ -14,7 +14,7 @@ from clspec.diagnostic import StepFailed
 from clspec.plan import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 _TYPES: dict[str, pa.DataType] = {
@@ -44,15 +44,22 @@ def from_rows(rows: Iterable[Any], columns: Mapping[str, str], origin: str) -> p
     Raises:
         DataError: a row is no dict, has other keys, or a value of another type.
     """
+    return pa.Table.from_batches(batches(rows, columns, origin), schema=schema(columns))
+
+
+def batches(rows: Iterable[Any], columns: Mapping[str, str], origin: str) -> Iterator[pa.RecordBatch]:
+    """The same, in parts as the rows come.
+
+    Raises:
+        DataError: a row is no dict, has other keys, or a value of another type.
+    """
     wanted = schema(columns)
-    batches: list[pa.RecordBatch] = []
     iterator = iter(rows)
     count = 0
     while chunk := list(islice(iterator, _BATCH)):
         plain = [_plain(row, columns, f"row {count + n} of {origin}") for n, row in enumerate(chunk, 1)]
-        batches.append(_batch(plain, wanted, count, origin))
+        yield _batch(plain, wanted, count, origin)
         count += len(chunk)
-    return pa.Table.from_batches(batches, schema=wanted)
 
 
 def _plain(row: Any, columns: Mapping[str, str], place: str) -> dict[str, Any]:
@@ -134,8 +141,10 @@ def _name(kind: pa.DataType) -> str:
     return next(name for name, known in _TYPES.items() if known == kind)
 
 
-def conform(table: pa.Table, columns: Mapping[str, str], origin: str) -> pa.Table:
+def conform(table: pa.Table, columns: Mapping[str, str], origin: str, before: int = 0) -> pa.Table:
     """A table read from files with just these columns in their types; no value changes its meaning.
+
+    It may be a part of what was read, which so many rows came before.
 
     Raises:
         DataError: a column is missing or there twice, or its values are of another type.
@@ -147,19 +156,19 @@ def conform(table: pa.Table, columns: Mapping[str, str], origin: str) -> pa.Tabl
     if twice := [name for name in columns if table.column_names.count(name) > 1]:
         message = f"{origin} has more than one column `{twice[0]}`"
         raise DataError(message)
-    found = [_conformed(table.column(name), name, kind, origin) for name, kind in sorted(columns.items())]
+    found = [_conformed(table.column(name), name, kind, origin, before) for name, kind in sorted(columns.items())]
     return pa.table(found, schema=schema(columns))
 
 
-def _conformed(column: pa.ChunkedArray, name: str, kind: str, origin: str) -> pa.ChunkedArray:
+def _conformed(column: pa.ChunkedArray, name: str, kind: str, origin: str, before: int) -> pa.ChunkedArray:
     if not _same_kind(column.type, kind):
         message = f"`{name}` of {origin} is {column.type}, not {kind}"
         raise DataError(message)
-    return cast(column, name, kind, origin)
+    return cast(column, name, kind, origin, before)
 
 
-def cast(column: pa.ChunkedArray, name: str, kind: str, origin: str) -> pa.ChunkedArray:
-    """A column in the type of its kind.
+def cast(column: pa.ChunkedArray, name: str, kind: str, origin: str, before: int = 0) -> pa.ChunkedArray:
+    """A column in the type of its kind; so many rows came before it.
 
     Raises:
         DataError: a value has no equal there; the text names its row.
@@ -174,7 +183,7 @@ def cast(column: pa.ChunkedArray, name: str, kind: str, origin: str) -> pa.Chunk
             except pa.ArrowException:
                 moment = pa.types.is_timestamp(column.type)  # with nanoseconds it is no moment of Python's
                 shown = value.cast(pa.string())[0].as_py() if moment else repr(value[0].as_py())
-                message = f"row {number + 1} of {origin}: `{name}` is {shown:.60}, which is no {kind}"
+                message = f"row {before + number + 1} of {origin}: `{name}` is {shown:.60}, which is no {kind}"
                 raise DataError(message) from error
         raise
 

@@ -1,54 +1,33 @@
-"""Versioned, append-only datasets: a sequence of create-only manifests over content-addressed Parquet parts."""
+"""Versioned, append-only datasets: a sequence of create-only manifests over content-addressed Parquet parts.
+
+Rows leave a dataset by erasure alone (`clspec.data.erasure`): a version without them, whose manifest says which part
+stands for which. An older version that held such rows can no longer be read, even while its parts still lie there.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import io
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from clspec.data import table
+from clspec.data.manifest import Shape, Version, provenance_columns
+from clspec.data.parts import BLOCKED, PROVENANCE, ROWS, Part, Parts
+from clspec.data.queue_rows import hash_of, texts
+from clspec.data.sequence import Sequence
 from clspec.data.table import DataError
-from clspec.plan import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator
 
+    from clspec.data.sequence import Entry
     from clspec.data.storage import Storage
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """What a dataset is: its columns, what names a row, and which rows belong together."""
-
-    columns: dict[str, str]
-    key: str
-    group: str | None
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any]) -> Shape:
-        """The shape that a step's configuration states."""
-        return cls(columns=dict(config["columns"]), key=config["key"], group=config["group"])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """One version: the digest of its whole content, and the parts it consists of."""
-
-    number: int
-    digest: str
-    rows: int
-    columns: dict[str, str]
-    key: str
-    group: str | None
-    parts: tuple[str, ...]
-    origin: str
-    """The source or file that the newest rows came from."""
+__all__ = ["Appended", "Dataset", "Erased", "Shape", "Version", "fitted", "overlap"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +37,14 @@ class Appended:
     version: Version
     new: int
     known: int
+    conflicts: tuple[Any, ...] = ()
+    """Keys that are there with other content, and were left as they are."""
+    blocked: int = 0
+    """Rows whose key was erased."""
+
+
+class Erased(DataError):
+    """A version held rows that were erased since, so that nobody reads it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +55,19 @@ class Dataset:
     spec: str
     name: str
 
-    def _key(self, *parts: str) -> str:
-        return "/".join((self.spec, "datasets", self.name, *parts))
+    @property
+    def prefix(self) -> str:
+        """What the keys of all its objects begin with."""
+        return f"{self.spec}/datasets/{self.name}"
+
+    @property
+    def parts(self) -> Parts:
+        """The objects that its versions consist of."""
+        return Parts(self.storage, self.prefix)
+
+    @property
+    def _sequence(self) -> Sequence:
+        return Sequence(self.storage, f"{self.prefix}/versions")
 
     def versions(self) -> tuple[Version, ...]:
         """All versions, the oldest first.
@@ -77,16 +75,26 @@ class Dataset:
         Raises:
             DataError: a manifest cannot be read.
         """
-        return tuple(self._manifest(key) for key in self.storage.keys(self._key("versions")))
+        return tuple(self._manifest(entry) for entry in self._sequence.entries())
 
-    def _manifest(self, key: str) -> Version:
+    def newest(self) -> Version | None:
+        """The newest version, or None; no other manifest is read.
+
+        Raises:
+            DataError: its manifest cannot be read.
+        """
+        entry = self._sequence.newest()
+        return None if entry is None else self._manifest(entry)
+
+    def _manifest(self, entry: Entry) -> Version:
+        place = f"{self.storage.uri}/{self.prefix}/versions/{entry.number:08}.json"
         try:
-            found = msgspec.json.decode(self.storage.read(key) or b"", type=Version)
+            found = msgspec.convert(entry.content, Version)
         except ValueError as error:  # msgspec's errors are such
-            message = f"{self.storage.uri}/{key} is no manifest of a dataset version: {error}"
+            message = f"{place} is no manifest of a dataset version: {error}"
             raise DataError(message) from error
-        if key != self._key("versions", _file_name(found.number)):
-            message = f"{self.storage.uri}/{key} says that it is version {found.number}"
+        if found.number != entry.number:
+            message = f"{place} says that it is version {found.number}"
             raise DataError(message)
         return found
 
@@ -94,16 +102,17 @@ class Dataset:
         """The version with this content, or None."""
         return next((version for version in reversed(self.versions()) if version.digest == digest), None)
 
+    # -- reading -----------------------------------------------------------------------------------------------------
+
     def rows(self, version: Version) -> pa.Table:
         """The rows of a version in key order, proved to be the content that its digest names.
 
         Raises:
+            Erased: it held rows that were erased since.
             DataError: a part is gone or was changed.
         """
-        tables = [self._part(key, version) for key in version.parts]
-        empty = table.schema(version.columns).empty_table()
-        whole = pa.concat_tables([empty, *tables])
-        ordered = whole.take(pc.sort_indices(whole.column(version.key))).combine_chunks()
+        self._refuse_erased(version)
+        ordered = self._whole(version.parts, version)
         found = table.digest(ordered, version.columns, version.key)
         if (found, len(ordered)) != (version.digest, version.rows):
             message = (
@@ -113,75 +122,192 @@ class Dataset:
             raise DataError(message)
         return ordered
 
-    def _part(self, key: str, version: Version) -> pa.Table:
-        content = self.storage.read(self._key("parts", key))
-        if content is None:
-            message = f"dataset `{self.name}` version {version.number}: part {key} is gone from {self.storage.uri}"
-            raise DataError(message)
-        if f"{hashlib.sha256(content).hexdigest()}.parquet" != key:
-            message = f"dataset `{self.name}` version {version.number}: part {key} was changed in {self.storage.uri}"
-            raise DataError(message)
-        return table.conform(pq.read_table(io.BytesIO(content)), version.columns, f"part {key} of `{self.name}`")
+    def keys(self, version: Version) -> pa.ChunkedArray:
+        """The keys of a version; no other column is decoded.
 
-    def append(self, rows: pa.Table, shape: Shape, origin: str) -> Appended:
+        Raises:
+            Erased: it held rows that were erased since.
+            DataError: a part is gone or was changed.
+        """
+        self._refuse_erased(version)
+        return self._whole(version.parts, version, version.key).column(version.key)
+
+    def rows_added_after(self, digest: str, version: Version) -> pa.Table:
+        """The rows of a version that the one with this digest did not have, in key order.
+
+        Raises:
+            DataError: there is no version with this digest, or a part is gone or was changed.
+        """
+        basis = self.find(digest)
+        if basis is None:
+            message = f"{self.storage.uri} holds no version of dataset `{self.name}` with {digest}"
+            raise DataError(message)
+        self._refuse_erased(version)
+        had = {version.stands_for(part) for part in basis.parts}
+        return self._whole(tuple(part for part in version.parts if part not in had), version)
+
+    def provenance(self, version: Version) -> pa.Table:
+        """Where the rows of a version came from, as far as that was written down, in key order.
+
+        Raises:
+            Erased: it held rows that were erased since.
+            DataError: a table is gone or was changed.
+        """
+        self._refuse_erased(version)
+        columns = provenance_columns(version.key, version.columns[version.key])
+        with self._named(version):
+            return self.parts.joined(PROVENANCE, version.provenance, columns, version.key)
+
+    def is_erased(self, version: Version) -> bool:
+        """Whether a version held rows that were erased since."""
+        newest = self.newest()
+        return newest is not None and any(name in newest.replaced for name in (*version.parts, *version.provenance))
+
+    def _refuse_erased(self, version: Version) -> None:
+        if self.is_erased(version):
+            message = f"dataset `{self.name}` version {version.number} holds rows that were erased: nobody reads it now"
+            raise Erased(message)
+
+    def _whole(self, parts: tuple[str, ...], version: Version, *only: str) -> pa.Table:
+        columns = {name: version.columns[name] for name in only or version.columns}
+        with self._named(version):
+            return self.parts.joined(ROWS, parts, columns, version.key)
+
+    @contextmanager
+    def _named(self, version: Version) -> Iterator[None]:
+        """Say of which dataset and version a part is that cannot be read."""
+        try:
+            yield
+        except DataError as error:
+            message = f"dataset `{self.name}` version {version.number}: {error}"
+            raise DataError(message) from error
+
+    def blocked(self, version: Version | None) -> frozenset[str]:
+        """The digests of the keys that were erased up to a version.
+
+        Raises:
+            DataError: the list is gone.
+        """
+        if version is None or not version.blocked:
+            return frozenset()
+        with self._named(version):
+            return self.parts.words(BLOCKED, version.blocked)
+
+    # -- appending ---------------------------------------------------------------------------------------------------
+
+    def append(self, rows: pa.Table, shape: Shape, origin: str, provenance: pa.Table | None = None) -> Appended:
         """A version with these rows besides those of the newest; none is made if it has them all.
 
-        Whoever else appends at the same moment: one is first, the other appends to the result.
+        Whoever else appends at the same moment: one is first, the other appends to the result. Rows whose key was
+        erased are left out, and counted.
 
         Raises:
             DataError: a row has no key, or its key is there with other content, or the dataset has another shape; or
                 there is neither a row nor a version.
         """
-        fresh, doubles = table.keyed(rows, shape.key, origin)
-        while True:
-            versions = self.versions()
-            if not versions and len(fresh) == 0:
-                message = f"{origin} has no rows to begin dataset `{self.name}` with"
-                raise DataError(message)
-            appended = self._next(versions[-1] if versions else None, fresh, shape, origin)
-            if appended.new == 0 and versions:
-                return Appended(version=appended.version, new=0, known=appended.known + doubles)
-            manifest = canonical({**asdict(appended.version), "parts": list(appended.version.parts)})
-            if self.storage.create(self._key("versions", _file_name(appended.version.number)), manifest.encode()):
-                return Appended(version=appended.version, new=appended.new, known=appended.known + doubles)
 
-    def _next(self, newest: Version | None, fresh: pa.Table, shape: Shape, origin: str) -> Appended:
-        known = table.schema(shape.columns).empty_table()
-        if newest is not None:
-            if (newest.columns, newest.key) != (shape.columns, shape.key):
+        def refuse(conflicts: tuple[Any, ...]) -> None:
+            if conflicts:
                 message = (
-                    f"dataset `{self.name}` has other columns or another key in {self.storage.uri} than in the spec"
+                    f"two rows of {origin} and dataset `{self.name}` have `{shape.key}` {conflicts[0]!r} and differ "
+                    f"otherwise; a dataset is only ever appended to: to correct rows, give it another name in the spec"
                 )
                 raise DataError(message)
-            known = self.rows(newest)
-        new = fresh.filter(pc.invert(pc.is_in(fresh.column(shape.key), value_set=known.column(shape.key))))
-        _, there = table.keyed(pa.concat_tables([known, fresh]), shape.key, f"{origin} and dataset `{self.name}`")
-        if newest is not None and len(new) == 0:
-            return Appended(version=newest, new=0, known=there)
-        part = self._put(new)
-        whole = pa.concat_tables([known, new])
-        version = Version(
-            number=newest.number + 1 if newest else 1,
-            digest=table.digest(whole, shape.columns, shape.key),
-            rows=len(whole),
-            columns=shape.columns,
-            key=shape.key,
-            group=shape.group,
-            parts=(*(newest.parts if newest else ()), part),
-            origin=origin,
-        )
-        return Appended(version=version, new=len(new), known=there)
 
-    def _put(self, rows: pa.Table) -> str:
-        buffer = io.BytesIO()
-        pq.write_table(rows, buffer, compression="zstd")
-        name = f"{hashlib.sha256(buffer.getvalue()).hexdigest()}.parquet"
-        self.storage.write(self._key("parts", name), buffer.getvalue())
-        return name
+        return self._append(rows, shape, origin, provenance, refuse)
+
+    def append_agreeing(self, rows: pa.Table, shape: Shape, origin: str, provenance: pa.Table | None) -> Appended:
+        """As `append`, but a row whose key is there with other content is left out and named, and the others go in.
+
+        Raises:
+            DataError: as `append` does otherwise.
+        """
+        return self._append(rows, shape, origin, provenance, lambda _: None)
+
+    def _append(
+        self,
+        rows: pa.Table,
+        shape: Shape,
+        origin: str,
+        provenance: pa.Table | None,
+        judge: Callable[[tuple[Any, ...]], None],
+    ) -> Appended:
+        fresh, doubles = table.keyed(rows, shape.key, origin)
+        while True:
+            newest = self.newest()
+            allowed = fresh.filter(pc.invert(self._is_blocked(fresh.column(shape.key), newest)))
+            known = self._known(newest, shape)
+            new, conflicts = _compared(known, allowed, shape.key)
+            judge(conflicts)
+            made = Appended(
+                version=newest or Version.before_the_first(shape),
+                new=len(new),
+                known=len(allowed) - len(new) - len(conflicts) + doubles,
+                conflicts=conflicts,
+                blocked=len(fresh) - len(allowed),
+            )
+            if newest is None and len(new) == 0:
+                message = f"{origin} has no rows to begin dataset `{self.name}` with"
+                raise DataError(message)
+            if len(new) == 0:
+                return made
+            tables = (self.parts.put_table(ROWS, new), *self._put_provenance(provenance, new, shape))
+            version = _grown(made.version, shape, pa.concat_tables([known, new]), tables, origin)
+            if self.commit(version, tables):
+                return replace(made, version=version)
+
+    def _put_provenance(self, provenance: pa.Table | None, new: pa.Table, shape: Shape) -> tuple[Part, ...]:
+        """Write where the new rows came from, if that is known of any."""
+        if provenance is None:
+            return ()
+        columns = provenance_columns(shape.key, shape.columns[shape.key])
+        told = table.conform(provenance, columns, f"the provenance of rows for `{self.name}`")
+        mine, _ = table.keyed(told, shape.key, f"the provenance of rows for `{self.name}`")
+        mine = mine.filter(pc.is_in(mine.column(shape.key), value_set=new.column(shape.key)))
+        return (self.parts.put_table(PROVENANCE, mine),) if len(mine) else ()
+
+    def commit(self, version: Version, parts: tuple[Part, ...]) -> bool:
+        """Make a version whose parts are written; False if another writer was first."""
+        if not self._sequence.add(asdict(version), after=version.number - 1):
+            return False
+        self.parts.keep(parts)
+        return True
+
+    def _is_blocked(self, keys: pa.ChunkedArray, newest: Version | None) -> pa.Array:
+        blocked = self.blocked(newest)
+        return table.mask([hash_of(key) in blocked for key in texts(keys).to_pylist()])
+
+    def _known(self, newest: Version | None, shape: Shape) -> pa.Table:
+        if newest is None:
+            return table.schema(shape.columns).empty_table()
+        if (newest.columns, newest.key) != (shape.columns, shape.key):
+            message = f"dataset `{self.name}` has other columns or another key in {self.storage.uri} than in the spec"
+            raise DataError(message)
+        return self.rows(newest)
 
 
-def _file_name(number: int) -> str:
-    return f"{number:08}.json"
+def _grown(before: Version, shape: Shape, whole: pa.Table, tables: tuple[Part, ...], origin: str) -> Version:
+    added = {folder: tuple(part.name for part in tables if part.folder == folder) for folder in (ROWS, PROVENANCE)}
+    return replace(
+        before,
+        number=before.number + 1,
+        digest=table.digest(whole, before.columns, before.key),
+        rows=len(whole),
+        group=shape.group,
+        parts=(*before.parts, *added[ROWS]),
+        provenance=(*before.provenance, *added[PROVENANCE]),
+        origin=origin,
+        erased=0,
+    )
+
+
+def _compared(known: pa.Table, fresh: pa.Table, key: str) -> tuple[pa.Table, tuple[Any, ...]]:
+    """Of rows in key order, each key once: those whose key is not there, and the keys that are, with other content."""
+    there = pc.is_in(fresh.column(key), value_set=known.column(key))
+    ours, theirs = fresh.filter(there), known.filter(pc.is_in(known.column(key), value_set=fresh.column(key)))
+    pairs = zip(ours.to_pylist(), theirs.to_pylist(), strict=True)
+    differing = tuple(one[key] for one, other in pairs if repr(one) != repr(other))  # as text a NaN equals itself
+    return fresh.filter(pc.invert(there)), differing
 
 
 def fitted(rows: pa.Table, shape: Shape, origin: str) -> pa.Table:

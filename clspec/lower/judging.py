@@ -74,7 +74,14 @@ def measured(scenario: spec.Scenario) -> dict[str, Any]:
 
 
 def _counted(check: spec.Check) -> dict[str, Any]:
-    return {"metric": check.metric, "class": check.class_, "compared": _is_comparison(check)}
+    """What identifies a check on both sides; a latency is counted against its limit."""
+    return {
+        "metric": check.metric,
+        "class": check.class_,
+        "margin": check.margin is not None,
+        "limit": check.max if check.metric == "latency_p99" else None,
+        "higher_is_better": _higher_is_better(check),
+    }
 
 
 def demanded(check: spec.Check) -> dict[str, Any]:
@@ -85,18 +92,17 @@ def demanded(check: spec.Check) -> dict[str, Any]:
         "kind": kind,
         "threshold": getattr(check, kind),
         "max_gap": check.max_gap,
-        "higher_is_better": _higher_is_better(check, kind),
         "range": _range(check),
         "gate": check.gate,
     }
 
 
-def _higher_is_better(check: spec.Check, kind: str) -> bool:
+def _higher_is_better(check: spec.Check) -> bool:
     """Which way is better: the catalog knows of its own metrics, of another the check says it or its threshold does."""
     built_in = catalog.METRICS.get(check.metric)
     if built_in is not None:
         return built_in.higher_is_better
-    return kind == "min" if check.higher_is_better is None else check.higher_is_better
+    return check.min is not None if check.higher_is_better is None else check.higher_is_better
 
 
 def _range(check: spec.Check) -> list[float] | None:

@@ -33,13 +33,28 @@ def as_text(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str], *, co
     """All problems, one block each, and a line that counts them; nothing where there are none."""
     palette = _COLOURS if colours else _PLAIN
     reset = "\033[0m" if colours else ""
-    lines = {path: _lines(text) for path, text in sources.items()}
+    lines = {path: _masked(_lines(text), path, diagnostics) for path, text in sources.items()}
     blocks = [_block(d, lines.get(d.path, []), palette, reset) for d in diagnostics[:_CAP]]
     if not blocks:
         return ""
     if len(diagnostics) > _CAP:
         blocks.append(f"... and {len(diagnostics) - _CAP} more\n")
     return "\n".join([*blocks, summary(diagnostics)]) + "\n"
+
+
+_MASKED = "CLS316"
+"""Where a problem of this code is, no line is shown as it stands."""
+
+
+def _masked(lines: list[str], path: str, diagnostics: Sequence[Diagnostic]) -> list[str]:
+    """The lines of a file with stars in the place of literal secrets, whichever problem they are shown for."""
+    for span in (d.span for d in diagnostics if d.code == _MASKED and d.path == path and d.span is not None):
+        for number in range(span.line, min(span.end_line, len(lines)) + 1):
+            line = lines[number - 1]
+            start = span.column - 1 if number == span.line else 0
+            end = min(span.end_column - 1, len(line)) if number == span.end_line else len(line)
+            lines[number - 1] = line[:start] + "*" * (end - start) + line[end:]
+    return lines
 
 
 def _lines(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clspec.report.scenarios import rows, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _EXAMPLES = 12
 
@@ -33,6 +34,26 @@ class _Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Flips:
+    """The rows that the champion had right, under one seed: how many, and the first of them."""
+
+    seed: int
+    count: int
+    rows: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Slice:
+    """A value on a named slice of a scenario, under each seed; told and not judged."""
+
+    name: str
+    rows: int
+    nulls: int
+    check: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Scenario:
     """A scenario over all seeds."""
 
@@ -42,6 +63,8 @@ class _Scenario:
     reasons: tuple[tuple[int, str, str], ...]
     """Seed, verdict and reason; the seeds that passed say nothing where another did not."""
     parts: tuple[_Part, ...]
+    flips: tuple[_Flips, ...]
+    slices: tuple[_Slice, ...]
 
 
 def page(content: Mapping[str, Any]) -> str:
@@ -51,9 +74,15 @@ def page(content: Mapping[str, Any]) -> str:
     source = files("clspec.report").joinpath("page.html.jinja").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     scenarios = tuple(_scenarios(content))
+    shown = list(rows(content))
     return environment.from_string(source).render(
         content={key: content[key] for key in ("spec", "verdict", "reasons", "made_by", "training")},
-        rows=list(rows(content)),
+        warnings=content.get("warnings", []),
+        champion=content.get("champion"),
+        loop_told={word: _facts(told) for word, told in content.get("loop", {}).items()},
+        seeds=[seed["seed"] for seed in content["seeds"]],
+        rows=shown,
+        compared=any(row.champion != "-" for row in shown),
         scenarios=scenarios,
         critical=[s for s in scenarios if s.must_pass],
         against=[s for s in scenarios if s.must_pass and s.verdict != "pass"],
@@ -80,7 +109,34 @@ def _scenarios(content: Mapping[str, Any]) -> Iterator[_Scenario]:
                 for name, text in texts.items()
                 if text
             ),
+            flips=tuple(_flips(judged)),
+            slices=tuple(_slices([scenario for _, scenario in judged])),
         )
+
+
+def _flips(judged: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[_Flips]:
+    for seed, scenario in judged:
+        found = scenario["flipped"]
+        if found and found["count"]:
+            yield _Flips(seed=seed, count=found["count"], rows=tuple(found["rows"][:_EXAMPLES]))
+
+
+def _slices(judged: Sequence[Mapping[str, Any]]) -> Iterator[_Slice]:
+    for index, part in enumerate(judged[0]["slices"]):
+        for number, check in enumerate(part["checks"]):
+            values = (scenario["slices"][index]["checks"][number]["value"] for scenario in judged)
+            yield _Slice(
+                name=part["name"],
+                rows=part["rows"],
+                nulls=part["nulls"],
+                check=check["metric"] + (f" {check['class']}" if check["class"] else ""),
+                values=tuple("-" if value is None else f"{value:.4f}" for value in values),
+            )
+
+
+def _facts(told: Mapping[str, Any]) -> dict[str, str]:
+    """What a step of the loop told, each entry as one reads it."""
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in told.items()}
 
 
 def _wrong(examples: Mapping[str, Any], scenario: str, part: str) -> tuple[_Example, ...]:

@@ -1,4 +1,4 @@
-"""A verdict as a table: each check with its estimate, bound, threshold, samples, verdict and reason."""
+"""A verdict as a table: each check of each case with its estimate, bound, threshold, samples, verdict and reason."""
 
 from __future__ import annotations
 
@@ -28,19 +28,23 @@ class Row:
     """One line of the table, its numbers as texts."""
 
     scenario: str
+    """With the slice or the group that was judged: `urban-day[weather=rain]`."""
     must_pass: bool
     seed: str
     check: str
     estimate: str
+    """Of a margin the difference, and the challenger's own value."""
+    champion: str
     bound: str
     threshold: str
     samples: str
+    power: str
     verdict: str
     reason: str
 
 
 def rows(verdict: Mapping[str, Any]) -> Iterator[Row]:
-    """A line for each check of each scenario under each seed; the seeds of a check stand below each other."""
+    """A line for each check of each case under each seed; the seeds of a check stand below each other."""
     seeds = verdict["seeds"]
     for index, scenario in enumerate(seeds[0]["scenarios"] if seeds else []):
         for number, _ in enumerate(scenario["checks"]):
@@ -51,20 +55,47 @@ def rows(verdict: Mapping[str, Any]) -> Iterator[Row]:
 
 def _row(scenario: Mapping[str, Any], check: Mapping[str, Any], seed: int) -> Row:
     about = f" {check['class']}" if check["class"] else ""
-    sign = ">=" if check["kind"] == "min" else "<="
     clusters = f" / {check['clusters']} cl." if check["clusters"] is not None else ""
     return Row(
-        scenario=scenario["id"] + (" (guard)" if check["part"] == "guard" else ""),
+        scenario=check["title"] + (" (guard)" if check["part"] == "guard" else ""),
         must_pass=scenario["must_pass"],
         seed=str(seed),
         check=check["metric"] + about,
-        estimate=_number(check["estimate"]),
+        estimate=_estimate(check),
+        champion=_number(check["champion"]),
         bound="point" if check["gate"] == "point" else _number(check["bound"]),
-        threshold=f"{sign} {check['threshold']:g}",
+        threshold=_threshold(check),
         samples=f"{check['rows']}{clusters}",
+        power=_power(check["power"], check["kind"]),
         verdict=check["verdict"],
         reason=check["reason"],
     )
+
+
+def _estimate(check: Mapping[str, Any]) -> str:
+    if check["kind"] != "margin" or check["estimate"] is None:
+        return _number(check["estimate"])
+    return f"{check['estimate']:+.4f} ({_number(check['value'])})"
+
+
+_SIGNS = {"min": ">= {:g}", "max": "<= {:g}", "margin": "> -{:g}", "max_gap": "gap <= {:g}"}
+
+
+def _threshold(check: Mapping[str, Any]) -> str:
+    return _SIGNS[check["kind"]].format(check["threshold"])
+
+
+def _power(power: Mapping[str, Any] | None, kind: str) -> str:
+    """How good a model must be for the gate to pass it 8 of 10 times, under one seed and under all of them."""
+    if power is None:
+        return "-"
+    if power["when_equal"] is not None:
+        return f"{power['when_equal']:.0%} if equal; {power['when_equal_all']:.0%} with all seeds"
+    if power["passes_at"] is None:
+        return "never"
+    sign = "<=" if kind == "max" else ">="
+    every = "never" if power["passes_at_all"] is None else f"{power['passes_at_all']:.4f}"
+    return f"{power['chance']:.0%} at {sign} {power['passes_at']:.4f}; {every} with all seeds"
 
 
 def _number(value: float | None) -> str:
@@ -76,15 +107,17 @@ def table(verdict: Mapping[str, Any]) -> Table:
     from rich.table import Table  # noqa: PLC0415  # only a run needs it
     from rich.text import Text  # noqa: PLC0415
 
+    shown = list(rows(verdict))
+    compared = any(row.champion != "-" for row in shown)
     made = Table(title=None, show_lines=False, pad_edge=False, box=None, header_style="bold")
     for name in ("scenario", "seed", "check"):
         made.add_column(name, no_wrap=True)
-    for name in ("estimate", "bound", "threshold", "samples"):
+    for name in ("estimate", *(("champion",) if compared else ()), "bound", "threshold", "samples"):
         made.add_column(name, justify="right", no_wrap=True)
     made.add_column("verdict", no_wrap=True)
     made.add_column("reason", overflow="fold", min_width=24)
     last = ""
-    for row in rows(verdict):
+    for row in shown:
         name = row.scenario + ("" if row.must_pass else " *")
         style = _STYLES[row.verdict] if row.must_pass or row.verdict == "pass" else "dim"
         made.add_row(
@@ -92,6 +125,7 @@ def table(verdict: Mapping[str, Any]) -> Table:
             row.seed,
             Text(visible(row.check)),
             row.estimate,
+            *((row.champion,) if compared else ()),
             row.bound,
             row.threshold,
             row.samples,
@@ -103,10 +137,11 @@ def table(verdict: Mapping[str, Any]) -> Table:
 
 
 def as_text(verdict: Mapping[str, Any], width: int) -> str:
-    """The table as plain text of at most so many columns, and what the star means."""
+    """The table as plain text of at most so many columns, what the star means, and what the verdict warns of."""
     from rich.console import Console  # noqa: PLC0415
 
     stream = io.StringIO()
     Console(file=stream, width=width, color_system=None, highlight=False).print(table(verdict))
     stars = any(not row.must_pass for row in rows(verdict))
-    return stream.getvalue() + ("* not must-pass: shown, refuses no model\n" if stars else "")
+    warnings = "".join(f"warning: {visible(text)}\n" for text in verdict.get("warnings", []))
+    return stream.getvalue() + ("* not must-pass: shown, refuses no model\n" if stars else "") + warnings

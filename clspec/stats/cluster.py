@@ -26,10 +26,7 @@ def ratio_design_effect(rows: Sequence[int], successes: Sequence[int]) -> float:
 
     Takes the rows and the successes of each of m >= 2 clusters, not all alike.
     """
-    m, n, k = len(rows), sum(rows), sum(successes)
-    # In whole numbers, so that the order of the clusters cannot matter: n^2 times the sum of squares.
-    squares = n * n * _dot(successes, successes) - 2 * n * k * _dot(successes, rows) + k * k * _dot(rows, rows)
-    return m / (m - 1) * squares / (n * k * (n - k))
+    return _ratio(rows, successes, sum(successes))
 
 
 def intraclass_design_effect(rows: Sequence[int], successes: Sequence[int]) -> float:
@@ -40,27 +37,56 @@ def intraclass_design_effect(rows: Sequence[int], successes: Sequence[int]) -> f
 
     Takes the rows and the successes of each of m >= 2 clusters, not all alike.
     """
-    m, n, k = len(rows), sum(rows), sum(successes)
-    if m == n:
-        return 1.0
-    size = _dot(rows, rows) / n
-    explained = fsum(count * count / of for count, of in zip(successes, rows, strict=True))
-    between = (explained - k * k / n) / (m - 1)
-    within = (k - explained) / (n - m)
-    spread = between + ((n - size) / (m - 1) - 1) * within
-    return 1 + (size - 1) * max(0.0, (between - within) / spread)
+    return _intraclass(rows, successes, sum(successes))
 
 
 def effective_size(rows: Sequence[int], successes: Sequence[int]) -> float:
-    """How many independent rows would tell as much, at most all of them.
+    """How many independent rows would tell as much about a share, at most all of them.
 
     Where every row or none is a success the rows say nothing about how alike those of a cluster are, and one cluster
     cannot show it either: each cluster then counts as one row.
     """
-    m, n, k = len(rows), sum(rows), sum(successes)
-    if m <= 1 or k in (0, n):
+    return _effective(rows, successes, sum(successes))
+
+
+def effective_difference(rows: Sequence[int], gained: Sequence[int], lost: Sequence[int]) -> float:
+    """How many independent rows would tell as much about the difference of two shares of the same rows.
+
+    Each row's own difference is 1 where it was gained, -1 where it was lost, else 0. The ratio estimator's variance of
+    their mean is that of Obuchowski 1998, On the comparison of correlated proportions for clustered data. Where gains
+    come one by one and losses by the ride, the gains hide how alike the lost rows are: so these count for themselves
+    too, and the smaller number holds.
+    """
+    differences = [more - less for more, less in zip(gained, lost, strict=True)]
+    whole = _effective(rows, differences, sum(gained) + sum(lost))
+    return min(whole, effective_size(rows, lost)) if any(lost) else whole
+
+
+def _effective(rows: Sequence[int], sums: Sequence[int], squares: int) -> float:
+    m, n, k = len(rows), sum(rows), sum(sums)
+    if m <= 1 or n * squares == k * k:
         return float(m)
-    return n / max(ratio_design_effect(rows, successes), intraclass_design_effect(rows, successes))
+    return n / max(_ratio(rows, sums, squares), _intraclass(rows, sums, squares))
+
+
+def _ratio(rows: Sequence[int], sums: Sequence[int], squares: int) -> float:
+    """From each cluster's rows and sum of values, and the sum of all their squares; all of them whole."""
+    m, n, k = len(rows), sum(rows), sum(sums)
+    # In whole numbers, so that the order of the clusters cannot matter: n^2 times the sum of squares.
+    spread = n * n * _dot(sums, sums) - 2 * n * k * _dot(sums, rows) + k * k * _dot(rows, rows)
+    return m / (m - 1) * spread / (n * (n * squares - k * k))
+
+
+def _intraclass(rows: Sequence[int], sums: Sequence[int], squares: int) -> float:
+    m, n, k = len(rows), sum(rows), sum(sums)
+    if m == n:
+        return 1.0
+    size = _dot(rows, rows) / n
+    explained = fsum(total * total / of for total, of in zip(sums, rows, strict=True))
+    between = (explained - k * k / n) / (m - 1)
+    within = (squares - explained) / (n - m)
+    spread = between + ((n - size) / (m - 1) - 1) * within
+    return 1 + (size - 1) * max(0.0, (between - within) / spread)
 
 
 def _dot(left: Sequence[int], right: Sequence[int]) -> int:

@@ -12,17 +12,14 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from scipy.optimize import brentq
-from scipy.special import betainc, betaincinv, stdtrit
+from scipy.special import betainc, betaincinv
 
 from clspec.catalog import error_rate
 from clspec.stats.cluster import effective_size
+from clspec.stats.freedom import shrunk, smallest_error_rate
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
-
-_RAREST, _COMMONEST = 1e-12, 0.4
-"""The error rates between which degrees of freedom matter; at 0.5 every quantile is zero and they mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +84,11 @@ def tally(successes: Sequence[bool], cluster_ids: Sequence[Hashable] | None) -> 
 def worth(counts: Tally, alpha: float) -> float:
     """The effective sample size for a bound that errs in a share `alpha` of cases.
 
-    Korn and Graubard 1998: times (t_{n-1} / t_{m-1})^2, the quantiles at which the bound stands, because m clusters
-    show the variance with m - 1 degrees of freedom only. Not where all rows are alike: there each cluster is one row.
+    Few clusters cost degrees of freedom, but not where all rows are alike: there each cluster is one row.
     """
     if counts.clusters is None or counts.clusters <= 1 or counts.successes in (0, counts.rows):
         return counts.effective
-    level = min(alpha, _COMMONEST)
-    return float(counts.effective * (stdtrit(counts.rows - 1, level) / stdtrit(counts.clusters - 1, level)) ** 2)
+    return shrunk(counts.effective, counts.rows, counts.clusters, alpha)
 
 
 def lower_bound(counts: Tally, confidence: float) -> float:
@@ -131,12 +126,7 @@ def p_value_at_least(counts: Tally, threshold: float) -> float:
         ValueError: there are no rows.
     """
     _some(counts)
-    rarest, commonest = _tail(counts, threshold, _RAREST), _tail(counts, threshold, _COMMONEST)
-    if commonest >= _COMMONEST:
-        return commonest
-    if rarest <= _RAREST or rarest == commonest:
-        return rarest
-    return float(brentq(lambda alpha: _tail(counts, threshold, alpha) - alpha, _RAREST, _COMMONEST))
+    return smallest_error_rate(lambda alpha: _tail(counts, threshold, alpha))
 
 
 def p_value_at_most(counts: Tally, threshold: float) -> float:

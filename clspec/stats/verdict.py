@@ -7,17 +7,33 @@ what so few rows cannot say is inconclusive.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from enum import Enum
 from math import isnan
 from typing import TYPE_CHECKING
 
-from clspec.catalog import MIN_CLUSTERS, BoundKind, error_rate, smallest_sufficient
+from clspec.catalog import MIN_CLUSTERS, error_rate
 from clspec.stats.correction import holm
-from clspec.stats.proportion import Tally, lower_bound, p_value_at_least, p_value_at_most, upper_bound, worth
+from clspec.stats.demand import Answer, Demand, of_paired, of_spread, of_tally
+from clspec.stats.wording import number, plain, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from clspec.stats.paired import Paired
+    from clspec.stats.proportion import Tally
+    from clspec.stats.spread import Spread
+
+__all__ = [
+    "Case",
+    "Demand",
+    "Judgement",
+    "Verdict",
+    "judge",
+    "judge_family",
+    "judge_point",
+    "not_compared",
+    "worst",
+]
 
 _AGREEMENT = 1 + 1e-9
 """A bound and its p-value are computed by different series, which agree to this factor."""
@@ -38,23 +54,18 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """What a check demands of the true value: at least or at most the threshold, shown on enough rows."""
-
-    kind: BoundKind
-    threshold: float
-    confidence: float
-    min_samples: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A demand and what the golden rows say to it."""
+    """A demand and what the golden rows say to it: one of three kinds of evidence, or none where it is missing."""
 
     demand: Demand
-    tally: Tally | None
-    """Its successes are the rows that the metric counts: right ones for a recall, wrong ones for a false positive rate.
-    None where the result is missing."""
+    tally: Tally | None = None
+    """Its successes are the rows that the metric counts: right ones for a recall, wrong ones for a false positive rate,
+    flips for a negative flip rate, rows within the threshold for a latency."""
+    paired: Paired | None = None
+    spread: Spread | None = None
+    """For a margin, of the difference: positive where the challenger is better."""
+    value: float | None = None
+    """What to show where the tally is not it: the 99th percentile of the latencies."""
     nulls: int
     """Golden rows on which `select` was NULL: neither in nor out."""
 
@@ -68,6 +79,7 @@ class Judgement:
     bound: float | None
     """The one-sided confidence bound; None where the value was judged as it stands."""
     threshold: float
+    """The margin, where it is one."""
     rows: int
     clusters: int | None
     effective: float | None
@@ -76,27 +88,52 @@ class Judgement:
 
 
 def judge(case: Case) -> Judgement:
-    """Judge a proportion at its one-sided confidence bound."""
-    demand, tally = case.demand, case.tally
-    if tally is None:
-        return _failed(demand, 0, None, "there is no result")
-    if tally.rows == 0:
-        return _failed(demand, 0, tally.clusters, "no rows selected")
+    """Judge a check at its one-sided confidence bound."""
+    return _judged(case)[0]
+
+
+def _judged(case: Case) -> tuple[Judgement, Answer | None]:
+    """A check's judgement, and what the rows answered; None where nothing was judged."""
+    demand, evidence = case.demand, case.tally or case.paired or case.spread
+    if evidence is None or sum(e is not None for e in (case.tally, case.paired, case.spread)) > 1:
+        return _failed(demand, 0, None, "there is no result"), None
+    rows, clusters = evidence.rows, evidence.clusters
+    if rows == 0:
+        return _failed(demand, 0, clusters, "no rows selected"), None
     if isnan(demand.threshold):
-        return _failed(demand, tally.rows, tally.clusters, "the threshold is not a number")
-    bound = (lower_bound if demand.kind == "min" else upper_bound)(tally, demand.confidence)
+        return _failed(demand, rows, clusters, "the threshold is not a number"), None
+    answer = _answer(case)
+    if answer is None:
+        return _failed(demand, rows, clusters, "what was measured cannot answer what is demanded"), None
     seen = Judgement(
-        verdict=Verdict.PASS if _meets(demand.kind, bound, demand.threshold) else Verdict.FAIL,
-        estimate=tally.successes / tally.rows,
-        bound=bound,
+        verdict=Verdict.PASS if answer.passes else Verdict.FAIL,
+        estimate=answer.estimate,
+        bound=answer.bound,
         threshold=demand.threshold,
-        rows=tally.rows,
-        clusters=tally.clusters,
-        effective=worth(tally, error_rate(demand.confidence)),
-        reason=_sentence(demand, tally, bound),
+        rows=rows,
+        clusters=clusters,
+        effective=answer.effective,
+        reason=answer.reason,
     )
-    doubt = _too_few(demand, tally.rows, tally.clusters, case.nulls) or _out_of_reach(demand, tally)
-    return replace(seen, verdict=Verdict.INCONCLUSIVE, reason=doubt) if doubt else seen
+    doubt = _too_few(demand, rows, clusters, case.nulls) or answer.out_of_reach
+    return (replace(seen, verdict=Verdict.INCONCLUSIVE, reason=doubt) if doubt else seen), answer
+
+
+def _answer(case: Case) -> Answer | None:
+    """What the rows say; None where the evidence is not of the kind that the demand is about."""
+    demand = case.demand
+    if case.spread is not None:
+        return of_spread(demand, case.spread)
+    if case.paired is not None:
+        return of_paired(demand, case.paired) if demand.kind == "margin" else None
+    if case.tally is None or demand.kind == "margin" or demand.judged == "spread":
+        return None
+    return of_tally(demand, case.tally, case.value)
+
+
+def not_compared(demand: Demand) -> Judgement:
+    """The judgement of a comparison where there is no champion: shown, and never a pass."""
+    return replace(_failed(demand, 0, None, "there is no champion to compare with"), verdict=Verdict.NOT_COMPARED)
 
 
 def judge_point(demand: Demand, value: float | None, *, rows: int, clusters: int | None, nulls: int) -> Judgement:
@@ -108,14 +145,14 @@ def judge_point(demand: Demand, value: float | None, *, rows: int, clusters: int
     if isnan(value) or isnan(demand.threshold):
         return _failed(demand, rows, clusters, f"the {'value' if isnan(value) else 'threshold'} is not a number")
     seen = Judgement(
-        verdict=Verdict.PASS if _meets(demand.kind, value, demand.threshold) else Verdict.FAIL,
+        verdict=Verdict.PASS if demand.meets(value) else Verdict.FAIL,
         estimate=value,
         bound=None,
         threshold=demand.threshold,
         rows=rows,
         clusters=clusters,
         effective=None,
-        reason=f"the value {_against(demand, value)}, judged as it stands",
+        reason=f"the value {demand.against(value)}, judged as it stands",
     )
     doubt = _too_few(demand, rows, clusters, nulls)
     return replace(seen, verdict=Verdict.INCONCLUSIVE, reason=doubt) if doubt else seen
@@ -126,50 +163,40 @@ def judge_family(cases: Sequence[Case]) -> tuple[Judgement, ...]:
 
     All of them count, the inconclusive and the missing ones too, so that no result can choose its own family.
     """
-    alone = [judge(case) for case in cases]
-    p_values = [_p_value(*pair) for pair in zip(cases, alone, strict=True)]
+    judged = [_judged(case) for case in cases]
+    p_values = [_p_value(*pair) for pair in judged]
     adjusted = holm(p_values)
     return tuple(
-        seen
-        if seen.verdict is not Verdict.PASS or _holds(case, adjusted[index])
-        else _uncertain(case, seen, p_values, index)
-        for index, (case, seen) in enumerate(zip(cases, alone, strict=True))
+        alone
+        if alone.verdict is not Verdict.PASS or answer is None or _holds(case.demand, adjusted[index])
+        else _uncertain(
+            case.demand, alone, [*p_values[:index], answer.faultless, *p_values[index + 1 :]], adjusted, index
+        )
+        for index, (case, (alone, answer)) in enumerate(zip(cases, judged, strict=True))
     )
 
 
-def _uncertain(case: Case, alone: Judgement, p_values: Sequence[float], index: int) -> Judgement:
+def _uncertain(
+    demand: Demand, alone: Judgement, best: Sequence[float], adjusted: Sequence[float], index: int
+) -> Judgement:
     """A check that passes alone and not among the others: a fail, unless these rows could not have done better."""
-    best = (*p_values[:index], _p_value(_faultless(case), alone), *p_values[index + 1 :])
-    family = f"Holm's correction for {len(p_values)} checks"
-    if not _holds(case, holm(best)[index]):
+    family = f"Holm's correction for {len(best)} checks"
+    if not _holds(demand, holm(best)[index]):
         reason = f"{alone.reason}, but under {family} even a faultless result on so few would not be enough"
         return replace(alone, verdict=Verdict.INCONCLUSIVE, reason=reason)
-    alpha = error_rate(case.demand.confidence)
-    p_value = _shown("max", holm(p_values)[index], alpha)
-    reason = f"{alone.reason}, but not after {family}: p = {p_value} is over {_plain(alpha)}"
+    alpha = error_rate(demand.confidence)
+    p_value = shown(adjusted[index], lambda p: p <= alpha)
+    reason = f"{alone.reason}, but not after {family}: p = {p_value} is over {plain(alpha)}"
     return replace(alone, verdict=Verdict.FAIL, reason=reason)
 
 
-def _holds(case: Case, adjusted: float) -> bool:
-    return adjusted <= error_rate(case.demand.confidence) * _AGREEMENT
+def _holds(demand: Demand, adjusted: float) -> bool:
+    return adjusted <= error_rate(demand.confidence) * _AGREEMENT
 
 
-def _p_value(case: Case, seen: Judgement) -> float:
+def _p_value(seen: Judgement, answer: Answer | None) -> float:
     """The doubt that a judged bound leaves; where nothing was judged, all of it."""
-    if case.tally is None or seen.bound is None or seen.verdict is Verdict.INCONCLUSIVE:
-        return 1.0
-    tail = p_value_at_least if case.demand.kind == "min" else p_value_at_most
-    return tail(case.tally, case.demand.threshold)
-
-
-def _faultless(case: Case) -> Case:
-    """The same rows without an error, each cluster then worth one."""
-    tally = case.tally
-    if tally is None:
-        return case
-    effective = tally.rows if tally.clusters is None else tally.clusters
-    successes = tally.rows if case.demand.kind == "min" else 0
-    return replace(case, tally=replace(tally, successes=successes, effective=float(effective)))
+    return 1.0 if answer is None or seen.verdict is Verdict.INCONCLUSIVE else answer.p_value
 
 
 def _failed(demand: Demand, rows: int, clusters: int | None, reason: str) -> Judgement:
@@ -185,66 +212,13 @@ def _failed(demand: Demand, rows: int, clusters: int | None, reason: str) -> Jud
     )
 
 
-def _meets(kind: BoundKind, value: float, threshold: float) -> bool:
-    return value >= threshold if kind == "min" else value <= threshold
-
-
 def _too_few(demand: Demand, rows: int, clusters: int | None, nulls: int) -> str:
     """Why these rows, whatever they hold, decide nothing; empty where they do."""
     if nulls:
         have = "row has" if nulls == 1 else "rows have"
         return f"{nulls} golden {have} a NULL in `select`; handle them with `is null`"
     if rows < demand.min_samples:
-        return f"only {_number(rows, 'row')}, {demand.min_samples} are needed"
+        return f"only {number(rows, 'row')}, {demand.min_samples} are needed"
     if clusters is not None and clusters < MIN_CLUSTERS:
-        return f"only {_number(clusters, 'cluster')}, {MIN_CLUSTERS} are needed"
+        return f"only {number(clusters, 'cluster')}, {MIN_CLUSTERS} are needed"
     return ""
-
-
-def _out_of_reach(demand: Demand, tally: Tally) -> str:
-    """Why not even a faultless result on these rows would do; empty where it would."""
-    needed = smallest_sufficient(demand.kind, demand.threshold, demand.confidence)
-    claim = f"at {'least' if demand.kind == 'min' else 'most'} {_plain(demand.threshold)}"
-    if needed is None:
-        return f"no number of rows can show {claim} at {_percent(demand)} confidence"
-    have, unit = (tally.rows, "row") if tally.clusters is None else (tally.clusters, "cluster")
-    if have >= needed:
-        return ""
-    faultless = _number(have, f"faultless {unit}")
-    return f"even {faultless} cannot show {claim} at {_percent(demand)} confidence; {needed} are needed"
-
-
-def _sentence(demand: Demand, tally: Tally, bound: float) -> str:
-    counted, side = ("right", "lower") if demand.kind == "min" else ("wrong", "upper")
-    rows = f"{tally.successes} of {tally.rows} {counted}"
-    if tally.clusters is not None:
-        independent = worth(tally, error_rate(demand.confidence))
-        rows += f" in {_number(tally.clusters, 'cluster')} (worth {independent:.0f} independent rows)"
-    return f"{rows}; the {_percent(demand)} {side} bound {_against(demand, bound)}"
-
-
-def _against(demand: Demand, value: float) -> str:
-    """`0.941 is under 0.95`: a value and how it stands to the threshold."""
-    stands = (
-        "meets" if _meets(demand.kind, value, demand.threshold) else "is under" if demand.kind == "min" else "is over"
-    )
-    return f"{_shown(demand.kind, value, demand.threshold)} {stands} {_plain(demand.threshold)}"
-
-
-def _shown(kind: BoundKind, value: float, threshold: float) -> str:
-    """A value with three decimals, or as many more as it takes to see on which side of the threshold it stands."""
-    texts = (f"{value:.{digits}f}" for digits in range(3, 18))
-    same = (text for text in texts if _meets(kind, float(text), threshold) == _meets(kind, value, threshold))
-    return next(same, repr(value))
-
-
-def _plain(value: float) -> str:
-    return format(Decimal(repr(value)).normalize(), "f")
-
-
-def _percent(demand: Demand) -> str:
-    return format((100 * Decimal(repr(demand.confidence))).normalize(), "f") + " %"
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

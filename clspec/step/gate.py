@@ -1,168 +1,170 @@
-"""gate: judge what was counted against what the spec demands, every seed for itself; nothing passes by default."""
+"""gate: judge what was counted against what the spec demands, every seed for itself; nothing passes by default.
+
+The verdict is `{verdict, reasons, warnings, champion, golden, seeds}`: the one word, a line for each thing that stands
+against a pass, lines that a reader should know besides, whom the challenger was compared with (`{number, model}` or
+null), the golden version, and for each seed `{seed, model, scenarios}`; `clspec.step.judged` tells a scenario's form.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from clspec.diagnostic import StepFailed
-from clspec.stats.proportion import Tally  # noqa: TC001  # msgspec reads the annotation
-from clspec.stats.verdict import Case, Demand, Judgement, Verdict, judge, judge_family, judge_point, worst
+from clspec.data.decisions import Decisions
+from clspec.diagnostic import Refused, StepFailed
+from clspec.stats.verdict import Verdict, worst
+from clspec.step import measured
+from clspec.step.judged import judged_scenarios, stands
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from clspec.step.job import Job
+    from clspec.step.measured import Metrics
+
+_SOON = 0.8
+"""From this share of the allowed decisions on, the verdict warns."""
 
 
 def run(job: Job) -> None:
-    """Write `verdict`, the whole judgement, and the parameter `outcome`, its one word."""
-    demanded = job.config["scenarios"]
-    seeds = [
-        {"seed": seed, "scenarios": judged_scenarios(demanded, measured(job.read_json(f"metrics-seed-{seed}"), seed))}
-        for seed in job.config["seeds"]
+    """Write `verdict`, the whole judgement, and the parameter `outcome`, its one word; keep that it was reached.
+
+    Raises:
+        Refused: these golden rows have decided as often as they may.
+        StepFailed: the metrics cannot be, or do not belong together.
+    """
+    seeds, demanded = job.config["seeds"], job.config["scenarios"]
+    found = {seed: measured.read(job.read_json(f"metrics-seed-{seed}"), seed) for seed in seeds}
+    champion = _champion(job, list(found.values()))
+    warnings = _reuse(job, [metrics.model for metrics in found.values()])
+    judged = [
+        {"seed": seed, "model": metrics.model, "scenarios": judged_scenarios(demanded, metrics, len(seeds))}
+        for seed, metrics in found.items()
     ]
-    verdict = _overall(demanded, seeds)
-    job.write_json("verdict", {"verdict": verdict.value, "reasons": _reasons(demanded, seeds), "seeds": seeds})
+    when_missing = (job.config["baseline"] or {"when_missing": "fail"})["when_missing"]
+    verdict = _overall(judged, when_missing)
+    content = {
+        "verdict": verdict.value,
+        "reasons": _reasons(judged, when_missing),
+        "warnings": [*_first_run(judged, when_missing), *warnings],
+        "champion": champion,
+        "golden": job.config["golden"],
+        "seeds": judged,
+    }
+    if found:
+        _record(job, [metrics.model for metrics in found.values()], verdict)
+    job.write_json("verdict", content)
     job.parameters["outcome"] = verdict.value
 
 
-def _overall(demanded: Sequence[dict[str, Any]], seeds: Sequence[dict[str, Any]]) -> Verdict:
+def _overall(seeds: Sequence[dict[str, Any]], when_missing: str) -> Verdict:
     """The worst verdict of a must-pass scenario under any seed; what is not a pass lets no model through."""
-    critical = {scenario["id"] for scenario in demanded if scenario["must_pass"]}
-    return worst(
-        Verdict(scenario["verdict"]) for seed in seeds for scenario in seed["scenarios"] if scenario["id"] in critical
+    critical = worst(stands(s, when_missing) for seed in seeds for s in seed["scenarios"] if s["must_pass"])
+    missing = when_missing == "fail" and any(_not_compared(seeds))
+    return worst([critical, Verdict.NOT_COMPARED]) if missing else critical
+
+
+def _not_compared(seeds: Sequence[dict[str, Any]]) -> list[str]:
+    """The checks that had nobody to compare with, once each."""
+    return list(
+        dict.fromkeys(
+            f"{check['title']}: {check['metric']}"
+            for seed in seeds
+            for scenario in seed["scenarios"]
+            for check in scenario["checks"]
+            if check["verdict"] == Verdict.NOT_COMPARED.value
+        )
     )
 
 
-def _reasons(demanded: Sequence[dict[str, Any]], seeds: Sequence[dict[str, Any]]) -> list[str]:
+def _reasons(seeds: Sequence[dict[str, Any]], when_missing: str) -> list[str]:
     """Why the run does not pass, a line for each must-pass scenario and seed that stands against it."""
-    critical = {scenario["id"] for scenario in demanded if scenario["must_pass"]}
-    if not critical or not seeds:
+    if not any(scenario["must_pass"] for seed in seeds for scenario in seed["scenarios"]):
         return ["nothing was judged that must pass"]
-    return [
+    against = [
         f"{scenario['id']} (seed {seed['seed']}): {scenario['reason']}"
         for seed in seeds
         for scenario in seed["scenarios"]
-        if scenario["id"] in critical and scenario["verdict"] != Verdict.PASS.value
+        if scenario["must_pass"] and stands(scenario, when_missing) is not Verdict.PASS
+    ]
+    missing = _not_compared(seeds) if when_missing == "fail" else []
+    return [
+        *against,
+        *(f"{check} had no champion to be compared with, which `when_missing` refuses" for check in missing),
     ]
 
 
-class _Counted(msgspec.Struct, frozen=True, kw_only=True):
-    """What one check counted."""
-
-    metric: str
-    class_: str | None = msgspec.field(name="class")
-    tally: Tally
-
-
-class _Part(msgspec.Struct, frozen=True, kw_only=True):
-    """What was counted for a scenario's own selection, or for its guard's."""
-
-    nulls: Annotated[int, msgspec.Meta(ge=0)]
-    checks: tuple[_Counted, ...]
+def _first_run(seeds: Sequence[dict[str, Any]], when_missing: str) -> Iterator[str]:
+    """That comparisons were left out, where they are excused."""
+    missing = _not_compared(seeds)
+    if missing and when_missing == "absolute_only":
+        yield (
+            f"there is no champion yet: {len(missing)} comparisons were not made, and only what is absolute was judged "
+            f"({', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''})"  # noqa: PLR2004  # three are enough to see which
+        )
 
 
-class Measured(_Part, frozen=True, kw_only=True):
-    """What was counted for one scenario."""
-
-    id: str
-    guard: _Part | None
-
-
-class _Metrics(msgspec.Struct, frozen=True, kw_only=True):
-    scenarios: tuple[Measured, ...]
-
-
-def measured(metrics: dict[str, Any], seed: int) -> dict[str, Measured]:
-    """The measured scenarios by id; counts that cannot be are no measurement.
+def _champion(job: Job, metrics: Sequence[Metrics]) -> dict[str, Any] | None:
+    """Whom all seeds were compared with, which is the champion that the run began with; None where there is none.
 
     Raises:
-        StepFailed: the metrics do not have their form, or one of them is impossible.
+        StepFailed: the seeds were compared with different models or judged on different rows, or with another model.
     """
-    try:
-        found = msgspec.convert(metrics, _Metrics).scenarios
-    except ValueError as error:  # msgspec's errors are such, and what a tally of impossible counts raises
-        message = f"the metrics of seed {seed} cannot be judged: {error}"
-        raise StepFailed(message) from error
-    if len({scenario.id for scenario in found}) < len(found):
-        message = f"the metrics of seed {seed} cannot be judged: they hold a scenario twice"
+    if not metrics:
+        return None
+    if len({(found.compared, found.champion, found.rows) for found in metrics}) > 1:
+        message = "the seeds were not compared with one champion on the same golden rows"
         raise StepFailed(message)
-    return {scenario.id: scenario for scenario in found}
+    standing = job.read_json("standing").get("champion", "")
+    if standing is not None and (not isinstance(standing, dict) or not isinstance(standing.get("model"), str)):
+        message = "the standing does not say which model is the champion"
+        raise StepFailed(message)
+    known = standing["model"] if standing else None
+    if metrics[0].compared and metrics[0].champion != known:
+        message = f"compared with {metrics[0].champion or 'nobody'}, while the champion is {known or 'nobody'}"
+        raise StepFailed(message)
+    return {"number": standing.get("number"), "model": known} if standing else None
 
 
-def judged_scenarios(demanded: Sequence[dict[str, Any]], found: Mapping[str, Measured]) -> list[dict[str, Any]]:
-    """Every scenario of the spec, judged for one model; one that was not measured fails."""
-    checks = [check for scenario in demanded for check in _paired(scenario, found.get(scenario["id"]))]
-    judged = _judged(checks)
-    return [_scenario(scenario, [pair for pair in judged if pair[0].scenario is scenario]) for scenario in demanded]
+def _reuse(job: Job, models: Sequence[str]) -> list[str]:
+    """A warning where the golden rows have decided nearly as often as they may.
+
+    Raises:
+        Refused: they have, and these models are none of those.
+    """
+    if job.config["reuse"] is None or not models:
+        return []
+    limit, golden = job.config["reuse"]["max_decisions"], job.config["golden"]
+    decisions = Decisions(job.storage, job.config["spec"])
+    count = decisions.count(golden) + (not decisions.knows(golden, models))
+    way_out = (
+        "collect new golden rows, add them with `clspec data add` and pin them with `clspec lock SPEC --update`, "
+        "so that a version that no model was chosen by decides"
+    )
+    if count > limit and not decisions.knows(golden, models):
+        message = (
+            f"golden version {golden} has decided {count - 1} times, and `reuse` allows {limit}: models chosen by the "
+            f"same rows so often are fitted to them. {way_out}"
+        )
+        raise Refused(message)
+    if count < _SOON * limit:
+        return []
+    return [f"this is decision {count} of {limit} on golden version {golden}: {way_out}"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Asked:
-    """One check of one scenario, and what the golden rows say to it."""
+def _record(job: Job, models: Sequence[str], verdict: Verdict) -> None:
+    """Keep that these golden rows decided on these models, before anybody sees how.
 
-    scenario: dict[str, Any]
-    check: dict[str, Any]
-    part: str
-    """`scenario` or `guard`."""
-    case: Case
-
-    @property
-    def by_point(self) -> bool:
-        return bool(self.check["gate"] == "point")
-
-
-def _judged(checks: Sequence[_Asked]) -> list[tuple[_Asked, Judgement]]:
-    """Must-pass checks each for itself; the non-critical ones as one family under Holm's correction."""
-    family = [check for check in checks if not check.scenario["must_pass"] and not check.by_point]
-    corrected = dict(zip(map(id, family), judge_family([check.case for check in family]), strict=True))
-    return [(check, corrected.get(id(check)) or _alone(check)) for check in checks]
-
-
-def _alone(asked: _Asked) -> Judgement:
-    if not asked.by_point:
-        return judge(asked.case)
-    tally = asked.case.tally
-    rows = tally.rows if tally else 0
-    value = tally.successes / rows if tally and rows else None
-    clusters = tally.clusters if tally else None
-    return judge_point(asked.case.demand, value, rows=rows, clusters=clusters, nulls=asked.case.nulls)
-
-
-def _paired(scenario: dict[str, Any], found: Measured | None) -> Iterator[_Asked]:
-    """Every demanded check with its tally; where what was measured is not what is demanded, there is none."""
-    for part, demanded in (("scenario", scenario["checks"]), ("guard", scenario["guard"])):
-        counted = found if part == "scenario" or found is None else found.guard
-        for number, check in enumerate(demanded):
-            entry = counted.checks[number] if counted and number < len(counted.checks) else None
-            same = entry is not None and (entry.metric, entry.class_) == (check["metric"], check["class"])
-            demand = Demand(
-                kind=check["kind"],
-                threshold=check["threshold"],
-                confidence=scenario["confidence"],
-                min_samples=scenario["min_samples"],
-            )
-            case = Case(
-                demand=demand, tally=entry.tally if entry and same else None, nulls=counted.nulls if counted else 0
-            )
-            yield _Asked(scenario, check, part, case)
-
-
-def _scenario(scenario: dict[str, Any], judged: Sequence[tuple[_Asked, Judgement]]) -> dict[str, Any]:
-    """A scenario's verdict is the worst of its checks, its guard's included, and its reason is that one's."""
-    verdict = worst(judgement.verdict for _, judgement in judged)
-    decisive = next(((c, j) for c, j in judged if j.verdict is verdict), None)
-    reason = "nothing was judged"
-    if decisive is not None:
-        check, judgement = decisive
-        reason = ("guard: " if check.part == "guard" else "") + judgement.reason
-    return {
-        "id": scenario["id"],
-        "must_pass": scenario["must_pass"],
+    Raises:
+        StepFailed: the pins do not say what the models learned from.
+    """
+    training = job.read_json("pins").get(job.config["training"])
+    if not isinstance(training, dict) or not isinstance(training.get("digest"), str):
+        message = f"the pins do not say which version of dataset `{job.config['training']}` the models learned from"
+        raise StepFailed(message)
+    content = {
+        "models": list(models),
         "verdict": verdict.value,
-        "reason": reason,
-        "checks": [{**c.check, "part": c.part, **asdict(j), "verdict": j.verdict.value} for c, j in judged],
+        "pipeline": job.config["pipeline"],
+        "training": training["digest"],
     }
+    Decisions(job.storage, job.config["spec"]).record(job.config["golden"], content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -48,6 +48,33 @@ class Selector:
         return [row[0] for row in self._connection.execute(sql).fetchall()]
 
 
+def both(left: Sequence[bool | None], right: Sequence[bool | None]) -> list[bool | None]:
+    """SQL's `and` of two predicates, row by row: false wins over NULL, NULL over true."""
+    return [False if False in pair else None if None in pair else True for pair in zip(left, right, strict=True)]
+
+
+def groups(values: pa.ChunkedArray, rows: Sequence[int]) -> dict[str | None, list[int]]:
+    """The rows by their value in a column, as text, in the order of the texts; NULL is a value, and comes last."""
+    found: dict[str | None, list[int]] = {}
+    every = values.to_pylist()
+    for index in rows:
+        found.setdefault(_text(every[index]), []).append(index)
+    return dict(sorted(found.items(), key=lambda item: (item[0] is None, item[0] or "")))
+
+
+def _text(value: Any) -> str | None:
+    """A value as one reads it; values that are equal have one text."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float):
+        return repr(value + 0.0)  # no minus on a zero
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
 def refuse_unknown_labels(labels: pa.ChunkedArray, classes: Sequence[str]) -> None:
     """Make sure that every golden row is of a class of the task: another label would be in no recall.
 
@@ -58,4 +85,17 @@ def refuse_unknown_labels(labels: pa.ChunkedArray, classes: Sequence[str]) -> No
     if strange:
         count = int(pc.sum(pc.is_in(labels, value_set=pa.array(strange, type=labels.type))).as_py())
         message = f"{count} golden rows have labels that are not in `task.classes`: {', '.join(map(repr, strange[:5]))}"
+        raise StepFailed(message)
+
+
+def refuse_no_numbers(labels: pa.ChunkedArray, name: str) -> None:
+    """Make sure that every golden row's label is a finite number: no error can be told from another.
+
+    Raises:
+        StepFailed: one is not.
+    """
+    numbers = pa.types.is_integer(labels.type) or pa.types.is_floating(labels.type)
+    bad = int(pc.sum(pc.invert(pc.is_finite(labels))).as_py() or 0) if numbers else len(labels)
+    if bad:
+        message = f"{bad} golden rows have a `{name}` that is no finite number, which a regression needs"
         raise StepFailed(message)

@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from clspec.data import usercode
-from clspec.data.versions import overlap
-from clspec.diagnostic import Refused
+from clspec.data.leakage import Protected, without_leaks
+from clspec.data.versions import Shape
+from clspec.diagnostic import Refused, UsageError
 from clspec.step import model
 from clspec.step.unchanged import unchanged
 
@@ -50,19 +51,28 @@ def _no_golden_rows(job: Job) -> None:
     """Training on a golden row is refused, whatever let it through before.
 
     Raises:
-        Refused: a row has a golden key, or belongs to a golden group.
+        UsageError: nothing says what is golden.
+        Refused: a row has a golden key, however that is spelt, or belongs to a golden group.
     """
-    golden = job.read_rows("golden")
-    for role in ("key", "group"):
-        mine, theirs = job.config[role], job.config["golden"][role]
-        if mine is None or theirs is None:
-            continue
-        for name in ("data", "validation"):
-            hits = overlap(job.read_rows(name, [mine]), golden, mine, theirs)
-            if hits:
-                shown = ", ".join(str(hit) for hit in hits[:5]) + (", ..." if len(hits) > 5 else "")  # noqa: PLR2004
-                message = f"golden data in training: {len(hits)} values of `{mine}` are golden ({shown})"
-                raise Refused(message)
+    golden = [_golden(job, dataset) for dataset in job.config["protected"]]
+    if not golden or {name for name in job.inputs if name.startswith("golden")} != {f"golden-{g.name}" for g in golden}:
+        message = "a training is told of every golden dataset: each one that is `protected`, with an input golden-NAME"
+        raise UsageError(message)
+    shape = Shape(columns={}, key=job.config["key"], group=job.config["group"])
+    for name in ("data", "validation"):
+        rows = job.read_rows(name, list(dict.fromkeys(column for column in (shape.key, shape.group) if column)))
+        _, hits = without_leaks(rows, shape, golden, None)
+        if len(hits):
+            shown = ", ".join(f"{hit['key']} by {hit['cause']} {hit['value']}" for hit in hits.slice(0, 5).to_pylist())
+            more = ", ..." if len(hits) > 5 else ""  # noqa: PLR2004  # so many are shown
+            message = f"golden data in training: {len(hits)} rows of `{name}` are golden ({shown}{more})"
+            raise Refused(message)
+
+
+def _golden(job: Job, dataset: dict[str, Any]) -> Protected:
+    name, key, group = dataset["name"], dataset["key"], dataset["group"]
+    rows = job.read_rows(f"golden-{name}", list(dict.fromkeys(column for column in (key, group) if column)))
+    return Protected(name=name, rows=rows, key=key, group=group)
 
 
 def _numbers(returned: Any, entrypoint: str) -> dict[str, float]:

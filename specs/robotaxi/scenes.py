@@ -44,7 +44,7 @@ class Frame(TypedDict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Campaign:
+class Campaign:
     """Where and how a fleet was sent out; the odds are in parts of a thousand."""
 
     name: str
@@ -54,6 +54,8 @@ class _Campaign:
     night: int
     rain: int
     occluded: int
+    look: int = 0
+    """Which look at the same scenes this is: from one to the next nothing differs but the sensor's grain."""
 
 
 def first_drives() -> Iterator[Frame]:
@@ -61,8 +63,8 @@ def first_drives() -> Iterator[Frame]:
 
     The scenes are drawn by this module, not recorded on a road.
     """
-    return _drive(
-        _Campaign(
+    return drive(
+        Campaign(
             name="first",
             rides=750,
             begins=datetime(2026, 3, 1, tzinfo=UTC),
@@ -79,8 +81,8 @@ def dog_park_drives() -> Iterator[Frame]:
 
     The scenes are drawn by this module, not recorded on a road.
     """
-    return _drive(
-        _Campaign(
+    return drive(
+        Campaign(
             name="park",
             rides=160,
             begins=datetime(2026, 5, 1, tzinfo=UTC),
@@ -98,8 +100,8 @@ def golden_drives() -> Iterator[Frame]:
     The scenes are drawn by this module, not recorded on a road; night, rain and occlusion are far more
     frequent here than in the first drives, so that every scenario rests on hundreds of rides.
     """
-    return _drive(
-        _Campaign(
+    return drive(
+        Campaign(
             name="golden",
             rides=1600,
             begins=datetime(2026, 4, 1, tzinfo=UTC),
@@ -111,7 +113,7 @@ def golden_drives() -> Iterator[Frame]:
     )
 
 
-class _Draws:
+class Draws:
     """A stream of integers that depends on its name only (SplitMix64: Steele, Lea, Flood 2014)."""
 
     def __init__(self, name: str) -> None:
@@ -144,20 +146,23 @@ class _Draws:
         return (grain & 15) + (grain >> 4) - 15
 
 
-def _drive(campaign: _Campaign) -> Iterator[Frame]:
+def drive(campaign: Campaign) -> Iterator[Frame]:
+    """Yield what the cameras of a campaign saw, ride by ride; each ride has three to five scenes, 20 s apart."""
     for number in range(campaign.rides):
         yield from _ride(campaign, number)
 
 
-def _ride(campaign: _Campaign, number: int) -> Iterator[Frame]:
+def _ride(campaign: Campaign, number: int) -> Iterator[Frame]:
     ride_id = f"{campaign.name}-{number:06d}"
-    draws = _Draws(ride_id)
+    draws = Draws(ride_id)
     night, rain = draws.chance(campaign.night), draws.chance(campaign.rain)
     start = campaign.begins + timedelta(days=number // 50, hours=20 if night else 8, minutes=draws.between(0, 479))
     for index in range(draws.between(3, 5)):
-        draws = _Draws(f"{ride_id}/{index}")
+        draws = Draws(f"{ride_id}/{index}")
         label = CLASSES[draws.pick(campaign.labels)]
-        frame, hidden = _render(draws, label, night=night, rain=rain, occluded=draws.chance(campaign.occluded))
+        grain = Draws(f"{ride_id}/{index}/{campaign.look}") if campaign.look else draws
+        occluded = draws.chance(campaign.occluded)
+        frame, hidden = _render(draws, grain, label, night=night, rain=rain, occluded=occluded)
         yield {
             "frame_sha256": hashlib.sha256(frame).hexdigest(),
             "ride_id": ride_id,
@@ -170,7 +175,9 @@ def _ride(campaign: _Campaign, number: int) -> Iterator[Frame]:
         }
 
 
-def _render(draws: _Draws, label: str, *, night: bool, rain: bool, occluded: bool) -> tuple[bytes, int]:
+def _render(  # noqa: PLR0913  # a scene has that many sides
+    draws: Draws, noise: Draws, label: str, *, night: bool, rain: bool, occluded: bool
+) -> tuple[bytes, int]:
     """Return the frame's bytes and how many per cent of the object's width a pillar hides."""
     tarmac = draws.between(90, 115)
     horizon = draws.between(7, 11)
@@ -178,13 +185,13 @@ def _render(draws: _Draws, label: str, *, night: bool, rain: bool, occluded: boo
     hidden = _place(draws, scene, _SPRITES[label](draws, tarmac), tarmac if occluded else None)
     if rain:
         _streak(draws, scene)
-    grain = draws.noise()
+    grain = noise.noise()
     if night:  # a third of the light, half of the contrast, and a sensor that is quieter but not as much
         scene, grain = (scene + 128) // 6, grain // 3
     return np.clip(scene + grain, 0, 255).astype(np.uint8).tobytes(), hidden
 
 
-def _road(draws: _Draws, horizon: int, tarmac: int) -> Pixels:
+def _road(draws: Draws, horizon: int, tarmac: int) -> Pixels:
     """Return an empty road that runs to the horizon, with houses, posts and a bush beside it."""
     rows, columns = np.mgrid[0:SIDE, 0:SIDE].astype(np.int16)
     vanishing = draws.between(12, 19)
@@ -204,7 +211,7 @@ def _road(draws: _Draws, horizon: int, tarmac: int) -> Pixels:
     return scene
 
 
-def _place(draws: _Draws, scene: Pixels, sprite: Pixels, pillar: int | None) -> int:
+def _place(draws: Draws, scene: Pixels, sprite: Pixels, pillar: int | None) -> int:
     """Put the object on the road, perhaps half behind a pillar; return the per cent of its width that is hidden.
 
     An empty scene has its pillars too, before an empty spot: a pillar says nothing about what is behind it.
@@ -223,14 +230,14 @@ def _place(draws: _Draws, scene: Pixels, sprite: Pixels, pillar: int | None) -> 
     return 100 * columns // width
 
 
-def _streak(draws: _Draws, scene: Pixels) -> None:
+def _streak(draws: Draws, scene: Pixels) -> None:
     for _ in range(draws.between(10, 16)):
         top, left, length = draws.between(0, 27), draws.between(1, SIDE - 1), draws.between(3, 5)
         scene[top : top + length // 2, left] += 25
         scene[top + length // 2 : top + length, left - 1] += 25
 
 
-def _tones(draws: _Draws, tarmac: int) -> tuple[int, int]:
+def _tones(draws: Draws, tarmac: int) -> tuple[int, int]:
     """Return two greys that stand out from the tarmac to the same side, one more than the other."""
     step = draws.between(45, 60)
     return (tarmac + step, tarmac + 2 * step) if draws.chance(500) else (tarmac - step, tarmac - step - 15)
@@ -240,11 +247,11 @@ def _blank(height: int, width: int) -> Pixels:
     return np.full((height, width), _CLEAR, np.int16)
 
 
-def _nothing(draws: _Draws, _tarmac: int) -> Pixels:
+def _nothing(draws: Draws, _tarmac: int) -> Pixels:
     return _blank(draws.between(8, 15), draws.between(6, 16))
 
 
-def _vehicle(draws: _Draws, tarmac: int) -> Pixels:
+def _vehicle(draws: Draws, tarmac: int) -> Pixels:
     """Draw a box with a roof, a window and two wheels."""
     height, width = draws.between(9, 12), draws.between(15, 20)
     body, roof = _tones(draws, tarmac)
@@ -257,7 +264,7 @@ def _vehicle(draws: _Draws, tarmac: int) -> Pixels:
     return car
 
 
-def _pedestrian(draws: _Draws, tarmac: int) -> Pixels:
+def _pedestrian(draws: Draws, tarmac: int) -> Pixels:
     """Draw a tall narrow figure with a head and two legs."""
     height, width = draws.between(15, 19), draws.between(6, 7)
     coat, skin = _tones(draws, tarmac)
@@ -270,7 +277,7 @@ def _pedestrian(draws: _Draws, tarmac: int) -> Pixels:
     return person
 
 
-def _cyclist(draws: _Draws, tarmac: int) -> Pixels:
+def _cyclist(draws: Draws, tarmac: int) -> Pixels:
     """Draw two wheels, a bar between them and an upright rider."""
     height, width = draws.between(14, 17), draws.between(14, 17)
     rider, bike = _tones(draws, tarmac)
@@ -286,7 +293,7 @@ def _cyclist(draws: _Draws, tarmac: int) -> Pixels:
     return cycle
 
 
-def _dog(draws: _Draws, tarmac: int) -> Pixels:
+def _dog(draws: Draws, tarmac: int) -> Pixels:
     """Draw a low wide body on four thin legs, a head at one end and a tail at the other."""
     height, width = draws.between(10, 12), draws.between(13, 17)
     coat, head = _tones(draws, tarmac)
@@ -305,7 +312,7 @@ def _dog(draws: _Draws, tarmac: int) -> Pixels:
 _ACROSS = np.arange(-3, 4, dtype=np.int16) ** 2
 _RING = abs(_ACROSS[:, None] + _ACROSS - 10) <= 3  # noqa: PLR2004
 
-_SPRITES: dict[str, Callable[[_Draws, int], Pixels]] = {
+_SPRITES: dict[str, Callable[[Draws, int], Pixels]] = {
     "none": _nothing,
     "vehicle": _vehicle,
     "pedestrian": _pedestrian,

@@ -11,7 +11,11 @@ from clspec.catalog import (
     METRICS,
     MIN_CLUSTERS,
     error_rate,
+    f1_of_jaccard,
+    jaccard_of_f1,
+    rows_needed,
     smallest_sufficient,
+    smallest_sufficient_margin,
 )
 
 decimals = st.integers(1, 999).map(lambda thousandths: thousandths / 1000)
@@ -45,6 +49,29 @@ def test_only_plain_shares_of_one_models_rows_are_proportions():
     shares = {"accuracy", "precision", "recall", "false_positive_rate", "false_negative_rate"}
     assert {name for name, metric in METRICS.items() if metric.proportion} == shares
     assert {name for name, metric in METRICS.items() if metric.comparison} == {"negative_flip_rate"}
+
+
+def test_how_each_metric_is_judged():
+    judged = {"f1": "jaccard", "latency_p99": "quantile"}
+    judged |= dict.fromkeys(["mae", "rmse", "auroc", "expected_calibration_error"], "spread")
+    assert {name: metric.judged for name, metric in METRICS.items() if metric.judged != "proportion"} == judged
+
+
+def test_how_each_metric_is_compared():
+    paired = {"accuracy", "recall", "false_positive_rate", "false_negative_rate"}
+    assert {name for name, metric in METRICS.items() if metric.compared == "paired"} == paired
+    assert {name for name, metric in METRICS.items() if not metric.compared} == {"negative_flip_rate", "latency_p99"}
+
+
+def test_what_each_metric_needs():
+    assert {name for name, metric in METRICS.items() if metric.needs_score} == {"auroc", "expected_calibration_error"}
+    assert {name for name, metric in METRICS.items() if metric.needs_latency} == {"latency_p99"}
+    of = {
+        task: {n for n, m in METRICS.items() if task in m.tasks} for task in ("classification", "regression", "custom")
+    }
+    assert of["regression"] == {"mae", "rmse", "latency_p99"}
+    assert of["custom"] == {"latency_p99"}
+    assert of["classification"] == METRICS.keys() - {"mae", "rmse"}
 
 
 def test_which_metrics_need_a_class():
@@ -136,3 +163,47 @@ def test_the_error_rate_is_the_decimal_that_was_written():
 def test_a_confidence_lies_between_zero_and_one(confidence):
     with pytest.raises(ValueError, match="strictly between 0 and 1"):
         smallest_sufficient("min", 0.9, confidence)
+
+
+# -- margins, f1, latency ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("margin", "confidence", "needed"),
+    [
+        (0.02, 0.95, 149),  # the exact bound: 0.98^148 is over 0.05
+        (0.01, 0.95, 299),
+        (0.02, 0.99, 266),  # the score interval: z^2 * 0.98 / 0.02 = 265.2
+        (0.5, 0.75, 3),  # 0.5^2 is just 0.25, and the bound must be over the margin, not only at it
+        (1.0, 0.95, 1),
+        (0.0, 0.95, None),
+        (-0.1, 0.95, None),
+    ],
+)
+def test_smallest_sufficient_margin(margin, confidence, needed):
+    assert smallest_sufficient_margin(margin, confidence) == needed
+
+
+@given(decimals)
+def test_f1_and_jaccard(value):
+    assert f1_of_jaccard(jaccard_of_f1(value)) == pytest.approx(value)
+    both, either = round(1000 * value), 1000
+    assert f1_of_jaccard(both / either) == pytest.approx(2 * both / (2 * both + (either - both)))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "threshold", "needed"),
+    [
+        ("recall", "min", 0.95, 59),
+        ("false_positive_rate", "max", 0.05, 59),
+        ("negative_flip_rate", "max", 0.02, 149),
+        ("f1", "min", 0.9, 15),
+        ("latency_p99", "max", 0.2, 299),
+        ("auroc", "min", 0.9, 2),
+        ("accuracy", "margin", 0.02, 149),
+        ("f1", "margin", 0.02, 2),
+        ("recall", "min", 1.0, None),
+    ],
+)
+def test_how_many_rows_a_check_needs(name, kind, threshold, needed):
+    assert rows_needed(METRICS[name], kind, threshold, 0.95) == needed

@@ -287,3 +287,39 @@ def test_pictures_show_every_pipeline(draw):
     text = draw([learning(), pipeline(step("only"), name="improvement")])
     assert "improvement" in text
     assert "only" in text
+
+
+# -- the guard ---------------------------------------------------------------------------------------------------------
+
+
+def looped(**rows_of):
+    """Labelled rows on their way into the training data, and mined ones into the queue; `rows_of` diverts a step's."""
+    rows = writes("rows", ArtifactType.DATASET)
+
+    def reading(name, kind, source):
+        chosen = rows_of.get(name, source)
+        given = (Input(name="rows", step=chosen, output="rows"),)
+        return step(name, chosen, kind=kind, inputs=given, outputs=rows)
+
+    return pipeline(
+        step("ingest", kind=Kind.INGEST, outputs=rows),
+        reading("guard-labels", Kind.GUARD, "ingest"),
+        reading("append", Kind.APPEND, "guard-labels"),
+        step("mine", kind=Kind.MINE, outputs=rows),
+        reading("guard-mined", Kind.GUARD, "mine"),
+        reading("sample", Kind.SAMPLE, "guard-mined"),
+        reading("label", Kind.AUTO_LABEL, "sample"),
+        reading("enqueue", Kind.ENQUEUE, "label"),
+    )
+
+
+def test_rows_that_passed_a_guard_may_be_learned_and_shown():
+    graph.check_guarded(looped())
+
+
+@pytest.mark.parametrize(
+    "diverted", [{"append": "ingest"}, {"enqueue": "mine"}, {"sample": "mine"}, {"label": "mine"}, {"append": "mine"}]
+)
+def test_no_rows_get_past_the_guard(diverted):
+    with pytest.raises(GraphError, match="which no guard has seen"):
+        graph.check_guarded(looped(**diverted))

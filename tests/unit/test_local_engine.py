@@ -193,6 +193,7 @@ def collect(model, note):
 
 DRIVER = """\
 import atexit, gc, json, os, pickle, sys, tempfile, threading, time, warnings
+from clspec.backend import Occasion
 from clspec.diagnostic import ClspecError
 from clspec_local import backend
 
@@ -218,7 +219,9 @@ def tell(*words):
 
 
 try:
-    outcome = backend.run(plan, "regression", place, jobs=jobs, watch=lambda h: tell(h.step, h.state.name, h.note))
+    occasion = Occasion(as_of="2026-05-01T00:00:00+00:00")
+    watch = lambda h: tell(h.step, h.state.name, h.note)
+    outcome = backend.run(plan, "regression", place, jobs=jobs, occasion=occasion, watch=watch)
 except KeyboardInterrupt:
     sys.exit(130)
 except ClspecError as error:
@@ -852,3 +855,34 @@ def test_a_full_disk_is_named_and_leaves_no_process(site, mounted, size, code):
     assert str(site.state) in said or "work.py" in said
     wait_until(lambda: not site.processes())
     assert not list(site.state.glob("runs/*/work"))
+
+
+# -- steps that run however the others end -----------------------------------------------------------------------------
+
+
+def afterwards(site, *needs):
+    """A step that always runs: another training, once those that it names are over."""
+    step = site.train(seed=9, always=True)
+    return dataclasses.replace(step, needs=tuple(sorted({*step.needs, *needs})))
+
+
+@pytest.mark.parametrize(("act", "code"), [("learn", 0), ("fail", 3), ("sigkill", 3)])
+def test_a_step_that_always_runs_does_so_last_however_the_others_end(site, act, code):
+    ended = site.run(site.train(act), afterwards(site, "train-1"))
+    assert (ended.code, ended.states["train-9"]) == (code, "DONE")
+    order = [step for step, state, _ in ended.told if state in {"DONE", "FAILED"}]
+    assert order.index("train-1") < order.index("train-9")
+
+
+def test_a_step_that_always_runs_changes_nothing_by_its_own_end(site):
+    ended = site.run(site.train(), site.train("fail", seed=9, always=True))
+    assert (ended.code, ended.states["train-9"]) == (0, "FAILED")
+
+
+def test_a_step_that_always_runs_does_not_where_the_run_was_interrupted(site):
+    process = site.start(site.train("family", note=site.note), afterwards(site, "train-1"))
+    wait_until(lambda: Path(site.note).exists())
+    os.killpg(process.pid, signal.SIGINT)
+    ended = site.end(process)
+    assert ended.code == 130
+    assert ended.states.get("train-9") in {None, "NOT_RUN"}

@@ -259,7 +259,7 @@ def test_a_fresh_clone_that_adds_makes_the_first_version_first(locked):
 def test_a_fresh_clone_keeps_golden_rows_out_of_training(locked):
     locked.forget_store()
     added = locked.add("fruit", locked.file("more.jsonl", fruit("m001", tree="z"), fruit("x", tree="u7"), fruit("y")))
-    assert added.dropped == {"id": 1, "tree": 1}
+    assert added.dropped == {"group": 1, "key": 1}
     assert added.appended.new == 1
 
 
@@ -315,13 +315,14 @@ def test_a_source_of_other_types_is_refused(locked):
 def test_golden_rows_are_dropped_by_key_and_by_group_and_counted(locked):
     rows = [fruit("m001", tree="z"), fruit("m002", tree="u5"), fruit("x", tree="u9"), fruit("y", tree="u9"), fruit("z")]
     added = locked.add("fruit", locked.file("more.csv", *rows))
-    assert added.dropped == {"id": 2, "tree": 2}
+    assert added.dropped == {"group": 2, "key": 2}
+    assert added.examples[0] == {"key": "m001", "cause": "key", "dataset": "golden", "value": "m001"}
     assert added.appended.new == 1
     assert locked.dataset("fruit").rows(added.appended.version).column("id").to_pylist()[-1] == "z"
 
 
 def test_only_golden_rows_are_refused(locked):
-    with pytest.raises(Refused, match=r"all 240 rows of market are golden; none was added to `fruit`"):
+    with pytest.raises(Refused, match=r"all 240 rows of market are golden .*; none was added to `fruit`"):
         locked.add("fruit", "market")
     assert locked.numbers("fruit") == [(1, 20)]
 
@@ -329,8 +330,8 @@ def test_only_golden_rows_are_refused(locked):
 @pytest.mark.parametrize(
     ("row", "text"),
     [
-        (fruit("o003", tree="new"), r"1 values of `id` are in training dataset `fruit` \(o003\)"),
-        (fruit("new", tree="t2"), r"1 values of `tree` are in training dataset `fruit` \(t2\)"),
+        (fruit("o003", tree="new"), r"1 of 2 rows are in training data already \(o003 by key o003 of `fruit`\)"),
+        (fruit("new", tree="t2"), r"1 of 2 rows are in training data already \(new by group t2 of `fruit`\)"),
     ],
 )
 def test_what_was_learned_from_cannot_become_golden(locked, row, text):

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clspec.data import sources
+from clspec.data import sources, stream
 from clspec.data.sources import Place
 from clspec.data.table import DataError
 from clspec.data.usercode import UserCodeFailed
@@ -261,7 +261,7 @@ def test_a_path_beside_the_spec_on_a_machine_without_the_spec():
     ],
 )
 def test_globs_in_a_bucket_are_those_of_a_folder(key, pattern, fits):
-    assert sources._matches(key.split("/"), pattern.split("/")) is fits
+    assert stream._matches(key.split("/"), pattern.split("/")) is fits
 
 
 # -- user code ---------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clspec import code
+from clspec.catalog import METRICS
 from clspec.data import table
 from clspec.data.storage import storage_at
 from clspec.data.versions import Dataset, Shape
@@ -131,6 +132,10 @@ def assert_said(ended, exit_code, *texts):
         assert text in ended.err
 
 
+EMPTY_GATE = '{"seeds":[],"scenarios":[],"baseline":null,"reuse":null,"golden":"sha256:g"}'
+"""The configuration of a gate that has nothing to judge, which fails."""
+
+
 # -- the protocol ------------------------------------------------------------------------------------------------------
 
 
@@ -164,7 +169,7 @@ def test_there_is_a_module_for_every_kind():
         (["gate", "--config", "[]", "--store", "s"], "--config is not a JSON object"),
         (["gate", "--config", "@/no/such/file", "--store", "s"], "--config is not JSON"),
         (["conclude", "--config", "{}", "--store", "s"], "this step needs --in verdict=PATH"),
-        (["gate", "--config", '{"seeds":[],"scenarios":[]}', "--store", "s"], "this step needs --out verdict=PATH"),
+        (["gate", "--config", EMPTY_GATE, "--store", "s"], "this step needs --out verdict=PATH"),
         (["gate", "--config", "{}", "--store", "s", "--executor-input", "{"], "is not Kubeflow's executor input"),
         (["gate", "--config", "{}", "--store", "s", "--executor-input", "[]"], "is not Kubeflow's executor input"),
         (["gate", "--config", "{}", "--store", "s", "--executor-input", "{}"], "is not Kubeflow's executor input"),
@@ -191,7 +196,7 @@ def test_a_fault_of_clspec_is_named_as_one(bench):
 
 
 def test_the_configuration_may_stand_in_a_file(bench):
-    bench.put("config", {"seeds": [], "scenarios": []})
+    bench.put("config", EMPTY_GATE)
     ended = bench.main(
         ["gate", "--config", f"@{bench.path('config')}", "--store", "s", "--out", f"verdict={bench.path('v')}"]
     )
@@ -200,12 +205,9 @@ def test_the_configuration_may_stand_in_a_file(bench):
 
 
 def test_an_empty_gate_fails(bench):
-    ended = bench.run("gate", {"seeds": [1], "scenarios": []}, inputs={"metrics-seed-1": bench.put("m", METRICS)},
-                      outputs=["verdict"], parameters=["outcome"])  # fmt: skip
-    assert ended.code == 0
-    assert bench.json("verdict")["verdict"] == "fail"
-    assert bench.json("verdict")["reasons"] == ["nothing was judged that must pass"]
-    assert bench.path("outcome").read_text() == "fail"
+    found = gate(bench, [], METRICS_OF_NOTHING)
+    assert found["verdict"] == "fail"
+    assert found["reasons"] == ["nothing was judged that must pass"]
 
 
 TRAIN_CALL = {"entrypoint": "user:train", "command": None}
@@ -224,11 +226,11 @@ def train(bench, body="(pathlib.Path(model_dir) / 'm.json').write_text('{}')", *
     extra = changes.pop("extra", ())
     call = {**TRAIN_CALL, "code": bench.digest()}
     config = {"call": call, "params": {}, "seed": 1, "key": "id", "group": "ride"}
-    config |= {"golden": {"key": "id", "group": "ride"}, **changes}
+    config |= {"protected": [{"name": "golden", "key": "id", "group": "ride"}], **changes}
     return bench.run(
         "train",
         config,
-        inputs={"data": "data", "validation": "validation", "golden": "golden"},
+        inputs={"data": "data", "validation": "validation", "golden-golden": "golden"},
         outputs=outputs,
         extra=extra,
     )
@@ -268,7 +270,7 @@ def test_an_output_that_was_not_made_fails_the_step_and_no_other_is_moved(bench)
 
 
 def test_a_parameter_that_was_not_made_fails_the_step(bench):
-    ended = bench.run("gate", {"seeds": [], "scenarios": []}, outputs=["verdict"], parameters=["outcome", "other"])
+    ended = bench.run("gate", json.loads(EMPTY_GATE), outputs=["verdict"], parameters=["outcome", "other"])
     assert_said(ended, 2, "the step made no output `other`")
     assert not bench.path("verdict").exists()
     assert not bench.path("outcome").exists()
@@ -281,7 +283,7 @@ def test_a_later_run_replaces_an_earlier_output(bench):
 
 
 def test_folders_of_outputs_are_made(bench):
-    arguments = ["gate", "--config", '{"seeds":[],"scenarios":[]}', "--store", "s"]
+    arguments = ["gate", "--config", EMPTY_GATE, "--store", "s"]
     ended = bench.main([*arguments, "--out", f"verdict={bench.path('a/b/verdict')}"])
     assert ended.code == 0
     assert bench.json("a/b/verdict")["verdict"] == "fail"
@@ -299,10 +301,10 @@ def test_paths_may_be_relative_though_a_command_runs_elsewhere(bench, monkeypatc
     monkeypatch.chdir(bench.folder)
     words = ["sh", "-c", 'test -f "$0" && test -f "$1" && cp "$0" "$2/m"', "{data}", "{validation}", "{model_dir}"]
     config = {"call": {"entrypoint": None, "command": words, "code": bench.digest()}, "params": {}, "seed": 1}
-    config |= {"key": "id", "group": None, "golden": {"key": "id", "group": None}}
+    config |= {"key": "id", "group": None, "protected": [{"name": "gold", "key": "id", "group": None}]}
     arguments = ["train", "--config", json.dumps(config), "--store", "store", "--code", "code"]
-    for name in ("data", "validation", "golden"):
-        arguments += ["--in", f"{name}={'data' if name == 'validation' else name}"]
+    for name, place in (("data", "data"), ("validation", "data"), ("golden-gold", "golden")):
+        arguments += ["--in", f"{name}={place}"]
     ended = bench.main([*arguments, "--out", "model=out/model", "--out", "metrics=out/metrics"])
     assert ended.code == 0, ended.err
     assert bench.path("out/model/m").read_bytes() == bench.path("data").read_bytes()
@@ -327,7 +329,7 @@ def executor_input(bench, inputs, outputs, parameters):
 
 def test_kubeflows_executor_input(bench):
     said = executor_input(bench, {}, ["verdict"], ["outcome"])
-    arguments = ["gate", "--config", '{"seeds":[],"scenarios":[]}', "--store", "s"]
+    arguments = ["gate", "--config", EMPTY_GATE, "--store", "s"]
     assert bench.main([*arguments, "--executor-input", json.dumps(said)]).code == 0
     assert bench.json("verdict")["verdict"] == "fail"
     assert bench.path("kfp/outcome").read_text() == "fail"
@@ -513,14 +515,22 @@ return {"loss": 0.5, "epochs": 3}
 
 def test_train_refuses_golden_rows_and_groups(bench):
     ended = train(bench, data=[row("a"), row("g"), row("h")], golden=[row("g"), row("h"), row("i")])
-    assert_said(ended, 1, "golden data in training: 2 values of `id` are golden (g, h)")
+    assert_said(ended, 1, "golden data in training: 2 rows of `data` are golden (g by key g, h by key h)")
     ended = train(bench, data=[row("a", ride="r")], golden=[row("g", ride="r")])
-    assert_said(ended, 1, "golden data in training: 1 values of `ride` are golden (r)")
+    assert_said(ended, 1, "golden data in training: 1 rows of `data` are golden (a by group r)")
     ended = train(bench, golden=[row("c", ride="other")])  # held for validation
-    assert_said(ended, 1, "1 values of `id` are golden (c)")
+    assert_said(ended, 1, "1 rows of `validation` are golden (c by key c)")
     many = [row(f"{n}") for n in range(9)]
-    assert_said(train(bench, data=many, golden=many), 1, "9 values of `id` are golden (0, 1, 2, 3, 4, ...)")
+    assert_said(
+        train(bench, data=many, golden=many), 1, "9 rows of `data` are golden (0 by key 0, ", "4 by key 4, ...)"
+    )
     assert not bench.path("model").exists()
+
+
+def test_train_is_told_of_every_golden_dataset(bench):
+    assert_said(train(bench, protected=[]), 2, "a training is told of every golden dataset")
+    named = [{"name": name, "key": "id", "group": None} for name in ("golden", "other")]
+    assert_said(train(bench, protected=named), 2, "golden-other")
 
 
 def test_rows_without_a_group_are_in_no_golden_group(bench):
@@ -633,9 +643,9 @@ def test_train_as_a_command(bench):
             "seed": 7,
             "key": "id",
             "group": None,
-            "golden": {"key": "id", "group": None},
+            "protected": [{"name": "golden", "key": "id", "group": None}],
         },
-        inputs={"data": "data", "validation": "data", "golden": bench.put_rows("golden", [row("g")])},
+        inputs={"data": "data", "validation": "data", "golden-golden": bench.put_rows("golden", [row("g")])},
         outputs=["model", "metrics"],
     )
     assert ended.code == 0, ended.err
@@ -867,12 +877,25 @@ def evaluate(bench, rows, said, scenarios, *, cluster_by=None, shards=1):  # noq
 
 def run_evaluation(bench, inputs, scenarios, cluster_by=None):
     task = {**TASK, "score": None, "classes": ["cat", "dog", "a", "b", "c"]}
-    config = {"task": task, "key": "id", "columns": COLUMNS, "cluster_by": cluster_by}
+    config = {"task": task, "key": "id", "columns": COLUMNS, "cluster_by": cluster_by, "slices": {}, "code": None}
     return bench.run("evaluate", {**config, "scenarios": scenarios}, inputs=inputs, outputs=["metrics"])
 
 
+def to_count(metric, name, **changes):
+    better = METRICS[metric].higher_is_better
+    return {"metric": metric, "class": name, "margin": False, "limit": None, "higher_is_better": better, **changes}
+
+
 def asked(select, *checks, guard=None):
-    return {"id": "s", "select": select, "checks": [{"metric": m, "class": c} for m, c in checks], "guard": guard}
+    counted_checks = [to_count(metric, name) for metric, name in checks]
+    return {"id": "s", "select": select, "slices": [], "for_each": None, "checks": counted_checks, "guard": guard}
+
+
+def only_case(bench):
+    """The one case of the one scenario of the metrics."""
+    (scenario,) = bench.json("metrics")["scenarios"]
+    (case,) = scenario["cases"]
+    return case
 
 
 EVERY = [("accuracy", None)] + [
@@ -910,7 +933,7 @@ def test_every_metric_counts_what_its_formula_says(bench, drawn, shards, chance)
         bench, [rows[n] for n in order], [said[n] for n in order], [scenario], cluster_by="ride", shards=shards
     )
     assert ended.code == 0, ended.err
-    found = bench.json("metrics")["scenarios"][0]
+    found = {**bench.json("metrics")["scenarios"][0], **only_case(bench)}
     chosen = [(r, answer) for r, answer in zip(rows, said, strict=True) if r["n"] == 0]
     assert (found["selected"], found["nulls"]) == (len(chosen), 0)
     assert found["guard"]["selected"] == len(rows) - len(chosen)
@@ -926,31 +949,31 @@ def test_every_metric_counts_what_its_formula_says(bench, drawn, shards, chance)
 
 def test_without_clusters_every_row_is_worth_one(bench):
     assert evaluate(bench, [row("a"), row("b")], ["cat", "dog"], [asked("true", ("accuracy", None))]).code == 0
-    found = bench.json("metrics")["scenarios"][0]["checks"][0]["tally"]
+    found = only_case(bench)["checks"][0]["tally"]
     assert found == {"rows": 2, "successes": 1, "clusters": None, "effective": 2.0}
 
 
 def test_a_null_in_a_selection_is_counted_and_not_selected(bench):
     rows = [row("a", 1), {**row("b"), "n": None}, row("c", 2), {**row("d"), "n": None}]
     assert evaluate(bench, rows, ["cat"] * 4, [asked("n = 1", ("accuracy", None))]).code == 0
-    found = bench.json("metrics")["scenarios"][0]
+    found = only_case(bench)
     assert (found["selected"], found["nulls"]) == (1, 2)
     assert evaluate(bench, rows, ["cat"] * 4, [asked("n is null", ("accuracy", None))]).code == 0
-    found = bench.json("metrics")["scenarios"][0]
+    found = only_case(bench)
     assert (found["selected"], found["nulls"]) == (2, 0)
 
 
 def test_a_selection_of_nothing_and_a_golden_set_of_nothing(bench):
-    nothing = {"rows": 0, "successes": 0, "clusters": None, "effective": 0.0}
     assert evaluate(bench, [row("a")], ["cat"], [asked("n = 99", ("accuracy", None))]).code == 0
-    assert bench.json("metrics")["scenarios"][0]["checks"][0]["tally"] == nothing
+    (found,) = only_case(bench)["checks"]
+    assert (found["rows"], found["value"], found["tally"], found["problem"]) == (0, None, None, None)
     assert evaluate(bench, [], [], [asked("true", ("accuracy", None), ("recall", "cat"))]).code == 0
-    assert [check["tally"] for check in bench.json("metrics")["scenarios"][0]["checks"]] == [nothing, nothing]
+    assert [check["rows"] for check in only_case(bench)["checks"]] == [0, 0]
 
 
 def test_the_rows_that_were_wrong_are_named(bench):
     rows = [row("a", 0, "cat"), row("b", 0, "dog"), row("c", 1, "cat"), row("d", 1, "dog")]
-    guard = {"select": "n = 1", "checks": [{"metric": "false_positive_rate", "class": "dog"}]}
+    guard = {"select": "n = 1", "checks": [to_count("false_positive_rate", "dog")]}
     ended = evaluate(bench, rows, ["dog", "cat", "dog", "cat"], [asked("n = 0", ("recall", "dog"), guard=guard)])
     assert ended.code == 0, ended.err
     found = bench.json("metrics")["scenarios"][0]
@@ -1014,12 +1037,16 @@ def test_an_input_that_is_no_parquet_file(bench):
 
 
 def counted(rows, successes, metric="recall", name="dog", **changes):
+    """What a check about a share counted, where every selected row is in its denominator."""
     found = {"rows": rows, "successes": successes, "clusters": None, "effective": float(rows), **changes}
-    return {"metric": metric, "class": name, "tally": found}
+    rest = {"value": None, "champion": None, "paired": None, "spread": None, "problem": None}
+    return {**to_count(metric, name), "rows": max(rows, 0), "clusters": found["clusters"], **rest, "tally": found}
 
 
 def measured(name, *checks, nulls=0, guard=None):
-    return {"id": name, "selected": 0, "nulls": nulls, "checks": list(checks), "wrong": [], "guard": guard}
+    selected = checks[0].get("rows", 0) if checks else 0
+    case = {"slice": None, "group": None, "of": selected, "selected": selected, "nulls": nulls, "checks": list(checks)}
+    return {"id": name, "cases": [case], "slices": [], "wrong": [], "flipped": None, "guard": guard}
 
 
 def demanded(name, *checks, guard=(), must_pass=True):
@@ -1028,33 +1055,40 @@ def demanded(name, *checks, guard=(), must_pass=True):
         "must_pass": must_pass,
         "confidence": 0.95,
         "min_samples": 100,
+        "slices": [],
+        "for_each": None,
         "checks": [*checks],
         "guard": [*guard],
     }
 
 
 def demand(kind="min", threshold=0.9, metric="recall", name="dog", gate="bound"):
-    return {"metric": metric, "class": name, "kind": kind, "threshold": threshold, "gate": gate}
+    asks = to_count(metric, name, margin=kind == "margin")
+    return {**asks, "kind": kind, "threshold": threshold, "max_gap": None, "range": None, "gate": gate}
 
 
-METRICS = {"rows": 1, "scenarios": []}
+METRICS_OF_NOTHING = {"model": "sha256:m", "compared": False, "champion": None, "rows": 1, "scenarios": []}
 GOOD, BAD, FEW = counted(200, 199), counted(200, 150), counted(40, 40)
 FALSE_ALARMS = demand("max", 0.05, "false_positive_rate")
 
 
 def alarms(successes, rows=200):
-    return {"nulls": 0, "wrong": [], "checks": [counted(rows, successes, "false_positive_rate")]}
+    check = counted(rows, successes, "false_positive_rate")
+    return {"selected": rows, "nulls": 0, "wrong": [], "flipped": None, "checks": [check]}
 
 
-def gate(bench, scenarios, *metrics):
+def gate(bench, scenarios, *metrics, standing=None, **config):
     """The verdict on metrics of one seed each, or how the gate ended if it reached none."""
-    inputs = {}
+    pins = bench.put("pins", {"d": {"digest": "sha256:d", "rows": 1}})
+    inputs = {"pins": pins, "standing": bench.put("standing", standing or {"champion": None})}
     for seed, found in enumerate(metrics, 1):
-        value = {"rows": 1, "scenarios": found} if isinstance(found, list) else found
+        value = {**METRICS_OF_NOTHING, "scenarios": found} if isinstance(found, list) else found
         inputs[f"metrics-seed-{seed}"] = bench.put(f"m{seed}", value)
     bench.path("verdict").unlink(missing_ok=True)
-    config = {"seeds": list(range(1, len(metrics) + 1)), "scenarios": scenarios}
-    ended = bench.run("gate", config, inputs=inputs, outputs=["verdict"], parameters=["outcome"])
+    seeds = list(range(1, len(metrics) + 1))
+    known = {"seeds": seeds, "scenarios": scenarios, "golden": "sha256:9", "training": "d", "pipeline": "regression"}
+    given = {**known, "baseline": None, "reuse": None, **config}
+    ended = bench.run("gate", given, inputs=inputs, outputs=["verdict"], parameters=["outcome"])
     if ended.code:
         assert not bench.path("verdict").exists()
         return ended
@@ -1163,27 +1197,35 @@ def test_a_scenario_that_was_not_measured_fails(bench):
         "{}",
         '{"scenarios": null}',
         '{"scenarios": [1]}',
-        {"scenarios": [{"id": "s"}]},
-        {"scenarios": [{**measured("s", GOOD), "nulls": -1}]},
-        {"scenarios": [{**measured("s", GOOD), "nulls": None}]},
-        {"scenarios": [{k: v for k, v in measured("s", GOOD).items() if k != "nulls"}]},
-        {"scenarios": [{**measured("s", GOOD), "guard": "good"}]},
-        {"scenarios": [measured("s", counted(-200, -199))]},
-        {"scenarios": [measured("s", counted(200, 201))]},
-        {"scenarios": [measured("s", counted(200, -1))]},
-        {"scenarios": [measured("s", counted(200, 199, effective=math.nan))]},
-        {"scenarios": [measured("s", counted(200, math.nan))]},
-        {"scenarios": [measured("s", counted(200, math.inf))]},
-        {"scenarios": [measured("s", counted(200, 199, effective=1e9))]},
-        {"scenarios": [measured("s", counted(200, 199, effective=-1.0))]},
-        {"scenarios": [measured("s", counted(200, 199, clusters=-5))]},
-        {"scenarios": [measured("s", counted(200, 199, clusters=201))]},
-        {"scenarios": [measured("s", counted(200, "199"))]},
-        {"scenarios": [measured("s", counted(200, None))]},
-        {"scenarios": [measured("s", counted(200, successes=True))]},
-        {"scenarios": [measured("s", {**GOOD, "tally": None})]},
-        {"scenarios": [measured("s", {"metric": "recall", "class": "dog"})]},
-        {"scenarios": [measured("s", BAD), measured("s", GOOD)]},
+        {},
+        {**METRICS_OF_NOTHING, "model": ""},
+        {**METRICS_OF_NOTHING, "champion": "sha256:c"},
+        *(
+            {**METRICS_OF_NOTHING, "scenarios": scenarios}
+            for scenarios in (
+                [{"id": "s"}],
+                [measured("s", GOOD, nulls=-1)],
+                [measured("s", GOOD, nulls=None)],
+                [measured("s", GOOD, guard="good")],
+                [measured("s", counted(-200, -199))],
+                [measured("s", counted(200, 201))],
+                [measured("s", counted(200, -1))],
+                [measured("s", counted(200, 199, effective=math.nan))],
+                [measured("s", counted(200, math.nan))],
+                [measured("s", counted(200, math.inf))],
+                [measured("s", counted(200, 199, effective=1e9))],
+                [measured("s", counted(200, 199, effective=-1.0))],
+                [measured("s", counted(200, 199, clusters=-5))],
+                [measured("s", counted(200, 199, clusters=201))],
+                [measured("s", counted(200, "199"))],
+                [measured("s", counted(200, None))],
+                [measured("s", counted(200, successes=True))],
+                [measured("s", {**GOOD, "rows": 199})],
+                [measured("s", {**GOOD, "value": 1e999})],
+                [measured("s", {"metric": "recall", "class": "dog"})],
+                [measured("s", BAD), measured("s", GOOD)],
+            )
+        ),
     ],
 )
 def test_metrics_that_cannot_be_never_pass(bench, metrics):
@@ -1194,7 +1236,7 @@ def test_metrics_that_cannot_be_never_pass(bench, metrics):
 @given(st.data())
 def test_no_tampering_turns_a_failure_into_a_pass_or_a_traceback(bench, data):
     """Any value put in any one place of the metrics of a scenario that fails, and whose guard fails."""
-    metrics = copy.deepcopy({"rows": 1, "scenarios": [measured("s", BAD, guard=alarms(200))]})
+    metrics = copy.deepcopy({**METRICS_OF_NOTHING, "scenarios": [measured("s", BAD, guard=alarms(200))]})
     places = list(_places(metrics))
     place = data.draw(st.sampled_from(places))
     strange = st.recursive(
@@ -1221,40 +1263,73 @@ def _places(value, at=()):
 # -- register ----------------------------------------------------------------------------------------------------------
 
 
-def register(bench, verdict=None, **model):
+RECORD = {
+    "code": "sha256:c",
+    "pipeline": "regression",
+    "datasets": {"d": "sha256:d", "golden": "sha256:901d"},
+    "roles": {"training": "d", "golden": "golden"},
+}
+REGISTERS = ("model", "training", "metrics", "predictions-1", "verdict")
+
+
+def register(bench, verdict=None, config=RECORD, more=None, **model):
+    """Register a model that was judged; `more` are inputs besides those that every pipeline has."""
     folder = bench.path("model")
     folder.mkdir(exist_ok=True)
     for name, content in (model or {"weights": "1"}).items():
         (folder / name).write_text(content)
-    inputs = {
-        "model": "model",
-        "training": bench.put("training", {"loss": 0.5}),
-        "metrics": bench.put("metrics", {"model": model_digest(folder), "rows": 1, "scenarios": []}),
-        "verdict": bench.put(
-            "verdict", {"verdict": "pass", "reasons": [], "seeds": []} if verdict is None else verdict
-        ),
-    }
-    return bench.run("register", {"code": "sha256:c", "pipeline": "regression"}, inputs=inputs)
+    digest = model_digest(folder)
+    bench.put("training", {"loss": 0.5})
+    bench.put("metrics", {"model": digest, "rows": 1, "scenarios": []})
+    bench.put("verdict", {"reasons": [], "seeds": [{"seed": 1, "model": digest}], **(verdict or {"verdict": "pass"})})
+    bench.put_answers("predictions-1", [{"id": "a", "pred": "cat"}], digest)
+    inputs = {**{name: name for name in REGISTERS}, **(more or {})}
+    return bench.run("register", config, inputs=inputs, outputs=["registered"])
 
 
 def test_a_model_that_passed_is_kept_with_its_record(bench):
-    ended = register(bench, weights="1", more="2")
+    ended = register(bench)
     assert ended.code == 0, ended.err
     digest = re.fullmatch(r"model sha256:([0-9a-f]{64}): registered\n", ended.out)[1]
     base = bench.store / "spec/models" / digest
     assert (base / "files/weights").read_text() == "1"
-    assert (base / "files/more").read_text() == "2"
-    record = json.loads(next((base / "records").iterdir()).read_text())
-    assert record["model"] == f"sha256:{digest}"
-    assert record["files"] == ["more", "weights"]
+    (kept,) = (base / "records").iterdir()
+    record = json.loads(kept.read_text())
+    assert (record["model"], record["files"]) == (f"sha256:{digest}", ["weights"])
     assert record["made_by"]["code"] == "sha256:c"
     assert (record["training"], record["golden"]["rows"]) == ({"loss": 0.5}, 1)
     assert record["verdict"]["verdict"] == "pass"
+    answers = pq.read_table(base / "golden/901d.parquet")
+    assert answers.to_pylist() == [{"id": "a", "pred": "cat"}]
+    assert answers.schema.metadata[b"clspec.model"].decode() == f"sha256:{digest}"
+    registered = {"model": f"sha256:{digest}", "record": kept.stem, "golden": "sha256:901d"}
+    assert bench.json("registered") == registered
+
+
+def test_a_dataset_that_moves_is_recorded_as_this_run_pinned_it(bench):
+    moving = {**RECORD, "datasets": {**RECORD["datasets"], "d": None}}
+    more = {"pins": bench.put("pins", {"d": {"digest": "sha256:new", "rows": 3}})}
+    assert register(bench, config=moving, more=more).code == 0
+    (kept,) = bench.store.rglob("records/*.json")
+    assert json.loads(kept.read_text())["made_by"]["datasets"] == {"d": "sha256:new", "golden": "sha256:901d"}
+    for pins in ({}, {"d": None}, {"d": {}}):
+        more = {"pins": bench.put("pins", pins)}
+        assert_said(register(bench, config=moving, more=more), 3, "which version of dataset `d`")
+    assert_said(register(bench, config=moving), 3, "which version of dataset `d`")
+
+
+def test_who_let_both_move_is_recorded(bench):
+    allowed = {"by": "ann", "why": "a fix"}
+    more = {"standing": bench.put("standing", {"champion": None, "allow_both": allowed})}
+    assert register(bench, more=more).code == 0
+    (kept,) = bench.store.rglob("records/*.json")
+    assert json.loads(kept.read_text())["made_by"]["allow_both"] == allowed
 
 
 def test_registering_twice_changes_nothing(bench):
     register(bench)
     before = {path: path.read_bytes() for path in bench.store.rglob("*") if path.is_file()}
+    assert len(before) == 3
     ended = register(bench)
     assert (ended.code, "this judgement is registered already" in ended.out) == (0, True)
     assert {path: path.read_bytes() for path in bench.store.rglob("*") if path.is_file()} == before
@@ -1262,9 +1337,35 @@ def test_registering_twice_changes_nothing(bench):
     assert len(list((bench.store / "spec/models").iterdir())) == 2
 
 
+@pytest.mark.parametrize("lost", ["files", "golden", "records"])
+def test_what_a_killed_run_left_out_is_put_there_by_the_next(bench, lost):
+    register(bench)
+    before = {path: path.read_bytes() for path in bench.store.rglob("*") if path.is_file()}
+    for path in (next((bench.store / "spec/models").iterdir()) / lost).iterdir():
+        path.unlink()
+    assert register(bench).code == 0
+    assert {path: path.read_bytes() for path in bench.store.rglob("*") if path.is_file()} == before
+
+
+def test_the_record_comes_last(bench, monkeypatch):
+    written = []
+    kind = type(storage_at(str(bench.store)))
+    for name in ("write", "create"):
+        put = getattr(kind, name)
+
+        def spy(self, key, content, put=put):
+            written.append(key.split("/")[3])
+            return put(self, key, content)
+
+        monkeypatch.setattr(kind, name, spy)
+    assert register(bench).code == 0
+    assert written == ["files", "golden", "records"]
+
+
 @pytest.mark.parametrize(
     "verdict",
-    [{"verdict": word} for word in ("fail", "inconclusive", "not_compared", "PASS", "passed", "", None, True)] + [{}],
+    [{"verdict": word} for word in ("fail", "inconclusive", "not_compared", "PASS", "passed", "", None, True)]
+    + [{"reasons": []}],
 )
 def test_nothing_else_is_kept(bench, verdict):
     assert_said(register(bench, verdict), 1, "nothing is registered")
@@ -1273,7 +1374,7 @@ def test_nothing_else_is_kept(bench, verdict):
 
 def test_a_later_judgement_of_the_same_model_is_kept_beside_the_first(bench):
     register(bench)
-    register(bench, {"verdict": "pass", "reasons": [], "seeds": [{"seed": 1, "scenarios": []}]})
+    register(bench, {"verdict": "pass", "reasons": ["another"]})
     assert len(list((bench.store / "spec/models").iterdir())) == 1
     assert len(list(bench.store.rglob("records/*.json"))) == 2
 
@@ -1282,8 +1383,29 @@ def test_a_model_that_is_not_the_one_that_was_judged_is_not_kept(bench):
     register(bench, {"verdict": "fail"})
     bench.put("verdict", {"verdict": "pass"})
     bench.path("model/weights").write_text("changed since")
-    inputs = {name: name for name in ("model", "training", "metrics", "verdict")}
-    assert_said(bench.run("register", {"code": "c"}, inputs=inputs), 1, "the one that was judged is sha256:")
+    inputs = {name: name for name in REGISTERS}
+    ended = bench.run("register", RECORD, inputs=inputs, outputs=["registered"])
+    assert_said(ended, 1, "the one that was judged is sha256:")
+    assert not bench.store.exists()
+
+
+@pytest.mark.parametrize("seeds", [[], None, 1, [1], [{"seed": 1}], [{"seed": 1, "model": "sha256:x"}]])
+def test_a_verdict_on_another_model_keeps_none(bench, seeds):
+    assert_said(register(bench, {"verdict": "pass", "seeds": seeds}), 1, "the one that was judged is")
+    assert not bench.store.exists()
+
+
+@pytest.mark.parametrize(
+    ("answers", "model"), [([], ""), ([{"id": "a", "pred": "cat"}], "sha256:x"), ([{"id": "a", "pred": "cat"}] * 2, "")]
+)
+def test_predictions_of_another_model_or_of_other_rows_are_not_kept(bench, answers, model):
+    register(bench, {"verdict": "fail"})
+    digest = model_digest(bench.path("model"))
+    bench.put("verdict", {"verdict": "pass", "seeds": [{"model": digest}]})
+    bench.put_answers("predictions-1", answers, model or digest)
+    inputs = {name: name for name in REGISTERS}
+    ended = bench.run("register", RECORD, inputs=inputs, outputs=["registered"])
+    assert_said(ended, 3, "what was judged are 1 golden rows of sha256:")
     assert not bench.store.exists()
 
 
@@ -1294,16 +1416,17 @@ def test_a_model_with_a_pickle_is_not_kept(bench):
 
 def test_two_at_once(bench):
     register(bench, {"verdict": "fail"})
-    bench.put("verdict", {"verdict": "pass"})
-    words = [
-        word for name in ("model", "training", "metrics", "verdict") for word in ("--in", f"{name}={bench.path(name)}")
-    ]
-    bench.put("metrics", {"model": model_digest(bench.path("model")), "rows": 1, "scenarios": []})
-    command = [sys.executable, "-m", "clspec.step", "register", "--config", '{"spec":"spec","code":"x"}']
+    bench.put("verdict", {"verdict": "pass", "seeds": [{"model": model_digest(bench.path("model"))}]})
+    words = [word for name in REGISTERS for word in ("--in", f"{name}={bench.path(name)}")]
+    command = [sys.executable, "-m", "clspec.step", "register", "--config", json.dumps({"spec": "spec", **RECORD})]
 
-    def one(_):
+    def one(number):
+        out = bench.path(f"registered-{number}")
         return subprocess.run(
-            [*command, "--store", str(bench.store), *words], capture_output=True, text=True, check=True
+            [*command, "--store", str(bench.store), *words, "--out", f"registered={out}"],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
 
     with ThreadPoolExecutor(4) as threads:

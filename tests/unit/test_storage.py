@@ -1,26 +1,29 @@
 """Storage: the same promises from a folder and from a real S3 server, which this file starts."""
 
+import contextlib
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
-from clspec.data import sources, table
+from clspec.data import durable, sources, table
 from clspec.data.sources import Place
 from clspec.data.storage import StorageError, storage_at
 from clspec.data.table import DataError
 from clspec.data.versions import Dataset, Shape
 from clspec.diagnostic import UsageError
-from clspec.step import model
 
 SHAPE = Shape(columns={"id": "string", "n": "integer"}, key="id", group=None)
 WEED = shutil.which("weed") or shutil.which("weed", path=str(Path(sys.executable).parent))
@@ -204,23 +207,100 @@ def test_steps_meet_in_the_store(uri, tmp_path):
     config = {"spec": "spec", "dataset": "d", "digest": version.digest, "split": None}
     done = step("snapshot", config, uri, "--out", f"data={tmp_path / 'data'}")
     assert (done.returncode, done.stderr) == (0, "")
+    assert pq.read_table(tmp_path / "data").num_rows == 10
 
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model/model.json").write_text("{}")
-    (tmp_path / "verdict").write_text('{"verdict":"pass"}')
-    judged = {"model": model.digest(tmp_path / "model")}
-    (tmp_path / "metrics").write_text(json.dumps(judged))
-    places = {"model": "model", "training": "metrics", "metrics": "metrics", "verdict": "verdict"}
-    inputs = [word for name, place in places.items() for word in ("--in", f"{name}={tmp_path / place}")]
-    first = step("register", {"spec": "spec", "code": "sha256:1"}, uri, *inputs)
-    assert first.returncode == 0, first.stderr
-    assert first.stdout.endswith(": registered\n")
-    again = step("register", {"spec": "spec", "code": "sha256:2"}, uri, *inputs)
-    assert again.stdout == first.stdout
-    keys = list(storage_at(uri).keys("spec/models"))
-    digest = first.stdout.split(":")[1]
-    assert keys[0] == f"spec/models/{digest}/files/model.json"
-    assert [key.rpartition("/")[0] for key in keys[1:]] == [f"spec/models/{digest}/records"] * 2
+
+def test_an_object_is_found_without_its_bytes_and_removed(uri):
+    found = storage_at(uri)
+    before = datetime.now(UTC) - timedelta(minutes=1)
+    found.write("a/b", b"one")
+    found.write("a/c", b"three")
+    stored = found.find("a/b")
+    assert (stored.key, stored.size) == ("a/b", 3)
+    assert before < stored.written < datetime.now(UTC) + timedelta(minutes=1)
+    assert [(entry.key, entry.size) for entry in found.stored("a")] == [("a/b", 3), ("a/c", 5)]
+    assert (found.find("a/none"), found.find("a"), found.find("a/b/c")) == (None, None, None)
+    found.delete("a/b")
+    found.delete("a/b")
+    found.delete("none/at/all")
+    assert (found.read("a/b"), list(found.keys("a"))) == (None, ["a/c"])
+    assert found.create("a/b", b"again")
+
+
+def test_what_a_killed_writer_left_is_seen_by_nobody(tmp_path):
+    found = storage_at(str(tmp_path))
+    found.write("a/b", b"one")
+    (tmp_path / "a" / f"{durable.UNFINISHED}0123").write_bytes(b"half")
+    assert list(found.keys("a")) == ["a/b"]
+    assert [entry.key for entry in found.unfinished("")] == [f"a/{durable.UNFINISHED}0123"]
+    found.delete(f"a/{durable.UNFINISHED}0123")
+    assert list(found.unfinished("a")) == []
+
+
+@pytest.mark.parametrize("key", ["a/../../b", "../b", "a//b", "/a", "a/.clspec-x", ""])
+def test_keys_that_there_are_not(tmp_path, key):
+    found = storage_at(str(tmp_path / "store"))
+    for asked in (found.read, lambda key: found.write(key, b"x"), lambda key: found.create(key, b"x")):
+        with pytest.raises(StorageError, match="can be no object of"):
+            asked(key)
+    assert list(tmp_path.rglob("*")) == [tmp_path / "store"]
+
+
+class LosesAnswers(threading.Thread):
+    """Hands requests on to a server, and of some forgets the answer: they were carried out, and nobody hears of it."""
+
+    def __init__(self, port, lose):
+        super().__init__(daemon=True)
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port, self.lose, self.lost = port, lose, 0
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server.getsockname()[1]}"
+
+    def run(self):
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            with client, contextlib.suppress(OSError):
+                request = self._message(client)
+                with socket.create_connection(("127.0.0.1", self.port)) as upstream:
+                    upstream.sendall(request.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1))
+                    answer = b"".join(iter(lambda: upstream.recv(65536), b""))
+                if request.startswith(b"PUT") and self.lost < self.lose:
+                    self.lost += 1
+                    continue
+                client.sendall(answer)
+
+    @staticmethod
+    def _message(client):
+        held = b""
+        while b"\r\n\r\n" not in held:
+            held += client.recv(65536)
+        head, _, body = held.partition(b"\r\n\r\n")
+        length = next((int(x.split(b":")[1]) for x in head.lower().split(b"\r\n") if x.startswith(b"content-len")), 0)
+        while len(body) < length:
+            body += client.recv(65536)
+        return head + b"\r\n\r\n" + body
+
+
+@pytest.mark.parametrize("lose", [1, 2])
+def test_a_creation_whose_answer_was_lost_is_known_as_ones_own(s3, monkeypatch, tmp_path, lose):
+    port = int(s3["AWS_ENDPOINT_URL"].rpartition(":")[2])
+    between = LosesAnswers(port, lose)
+    between.start()
+    for name, value in {**s3, "AWS_ENDPOINT_URL": between.url}.items():
+        monkeypatch.setenv(name, value)
+    found = storage_at(f"s3://bucket/{tmp_path.name}")
+    try:
+        assert found.create("a", b"mine")
+        assert between.lost == lose
+        assert not found.create("a", b"mine"), "the same bytes, and another writer"
+        assert found.read("a") == b"mine"
+    finally:
+        between.server.close()
 
 
 def test_a_source_in_a_bucket(s3, monkeypatch):

@@ -5,8 +5,21 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from clspec.stats.limits import Limits
+from clspec.stats.paired import Paired, difference_lower_bound, p_value_non_inferior
 from clspec.stats.proportion import Tally, clustered, independent, lower_bound, p_value_at_least, upper_bound, worth
-from clspec.stats.verdict import Case, Demand, Judgement, Verdict, judge, judge_family, judge_point, worst
+from clspec.stats.spread import Spread, p_value_over, spread_lower_bound
+from clspec.stats.verdict import (
+    Case,
+    Demand,
+    Judgement,
+    Verdict,
+    judge,
+    judge_family,
+    judge_point,
+    not_compared,
+    worst,
+)
 
 FAIL, INCONCLUSIVE, NOT_COMPARED, PASS = Verdict
 AT_LEAST = Demand(kind="min", threshold=0.95, confidence=0.95, min_samples=100)
@@ -362,3 +375,270 @@ def test_the_order_of_a_family_does_not_matter(cases):
 def test_a_tally_that_cannot_be_is_refused_before_it_is_judged():
     with pytest.raises(ValueError, match="no such tally"):
         Tally(10, 12, None, 10.0)
+
+
+# -- f1 and latency: shares behind another value -----------------------------------------------------------------------
+
+F1 = replace(AT_LEAST, threshold=0.9, judged="jaccard")
+LATENCY = Demand(kind="max", threshold=0.25, confidence=0.95, min_samples=100, judged="quantile")
+
+
+@pytest.mark.parametrize(
+    ("successes", "expected"),
+    [
+        (178, (PASS, "178 of 200 of the class and called so; the 95 % lower bound of f1 0.917 meets 0.9")),
+        (170, (FAIL, "170 of 200 of the class and called so; the 95 % lower bound of f1 0.890 is under 0.9")),
+    ],
+)
+def test_f1_is_judged_by_the_share_behind_it(successes, expected):
+    judgement = judge(case(independent(200, successes), F1))
+    assert verdict_and_reason(judgement) == expected
+    share = lower_bound(independent(200, successes), 0.95)
+    assert judgement.bound == pytest.approx(2 * share / (1 + share))
+    assert judgement.estimate == pytest.approx(2 * successes / (2 * successes + 200 - successes))
+
+
+def test_f1_on_too_few_rows():
+    few = replace(F1, threshold=0.99)
+    assert verdict_and_reason(judge(case(independent(120, 120), few))) == (
+        INCONCLUSIVE,
+        "even 120 faultless rows cannot show at least 0.99 at 95 % confidence; 150 are needed",
+    )
+
+
+@pytest.mark.parametrize(
+    ("within", "expected"),
+    [
+        (600, (PASS, "600 of 600 within 0.25; the 95 % lower bound of their share 0.995 meets 0.99")),
+        (594, (FAIL, "594 of 600 within 0.25; the 95 % lower bound of their share 0.980 is under 0.99")),
+    ],
+)
+def test_latency_is_judged_by_the_share_within_it(within, expected):
+    judgement = judge(Case(demand=LATENCY, tally=independent(600, within), value=0.2, nulls=0))
+    assert verdict_and_reason(judgement) == expected
+    assert (judgement.estimate, judgement.bound, judgement.threshold) == (0.2, None, 0.25)
+
+
+def test_latency_of_too_few_rows():
+    judgement = judge(Case(demand=LATENCY, tally=independent(298, 298), value=0.2, nulls=0))
+    assert verdict_and_reason(judgement) == (
+        INCONCLUSIVE,
+        "even 298 faultless rows cannot show at most 0.25 at 95 % confidence; 299 are needed",
+    )
+
+
+# -- comparisons -------------------------------------------------------------------------------------------------------
+
+MARGIN = Demand(kind="margin", threshold=0.02, confidence=0.95, min_samples=100)
+
+
+WORTH, LOWER = "worth 160 independent rows", "lower bound of the difference"
+
+
+def pairs(rows, gained, lost, clusters=None, effective=None):
+    return Paired(rows, gained, lost, clusters, float(effective or clusters or rows))
+
+
+def compared(seen, nulls=0, **changes):
+    return Case(demand=replace(MARGIN, **changes), paired=seen, nulls=nulls)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (
+            compared(pairs(640, 9, 5)),
+            (PASS, "9 gained and 5 lost of 640 rows; the 95 % lower bound of the difference -0.004 is over -0.02"),
+        ),
+        (
+            compared(pairs(640, 5, 15)),
+            (FAIL, "5 gained and 15 lost of 640 rows; the 95 % lower bound of the difference -0.029 is not over -0.02"),
+        ),
+        (
+            compared(pairs(640, 0, 0)),
+            (PASS, "0 gained and 0 lost of 640 rows; the 95 % lower bound of the difference -0.005 is over -0.02"),
+        ),
+        (
+            compared(pairs(640, 0, 0, clusters=160)),
+            (
+                PASS,
+                f"0 gained and 0 lost of 640 rows in 160 clusters ({WORTH}); the 95 % {LOWER} -0.019 is over -0.02",
+            ),
+        ),
+        (
+            compared(pairs(148, 0, 0)),
+            (
+                INCONCLUSIVE,
+                "even 148 equal rows cannot show a difference over -0.02 at 95 % confidence; 149 are needed",
+            ),
+        ),
+        (
+            compared(pairs(640, 0, 0, clusters=148)),
+            (
+                INCONCLUSIVE,
+                "even 148 equal clusters cannot show a difference over -0.02 at 95 % confidence; 149 are needed",
+            ),
+        ),
+        (compared(pairs(640, 0, 0, clusters=49)), (INCONCLUSIVE, "only 49 clusters, 50 are needed")),
+        (compared(pairs(99, 5, 0)), (INCONCLUSIVE, "only 99 rows, 100 are needed")),
+        (
+            compared(pairs(640, 5, 0), nulls=2),
+            (INCONCLUSIVE, "2 golden rows have a NULL in `select`; handle them with `is null`"),
+        ),
+        (compared(pairs(0, 0, 0)), (FAIL, "no rows selected")),
+        (compared(None), (FAIL, "there is no result")),
+        (compared(pairs(640, 5, 0), threshold=float("nan")), (FAIL, "the threshold is not a number")),
+        (
+            compared(pairs(640, 5, 0), threshold=0.0),
+            (INCONCLUSIVE, "no number of equal rows can show a difference over 0 at 95 % confidence"),
+        ),
+    ],
+)
+def test_comparisons(asked, expected):
+    assert verdict_and_reason(judge(asked)) == expected
+
+
+def test_the_numbers_behind_a_comparison():
+    seen = pairs(640, 9, 5)
+    judgement = judge(compared(seen))
+    assert (judgement.estimate, judgement.bound) == (4 / 640, difference_lower_bound(seen, 0.95))
+    assert (judgement.threshold, judgement.rows, judgement.clusters, judgement.effective) == (0.02, 640, None, 640)
+
+
+def test_a_margin_that_is_just_reached_is_not_met():
+    bound = difference_lower_bound(pairs(640, 5, 15), 0.95)
+    assert judge(compared(pairs(640, 5, 15), threshold=-bound)).verdict is FAIL
+    assert judge(compared(pairs(640, 5, 15), threshold=-bound + 1e-9)).verdict is PASS
+
+
+def test_without_a_champion_there_is_no_comparison():
+    assert verdict_and_reason(not_compared(MARGIN)) == (NOT_COMPARED, "there is no champion to compare with")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Case(demand=MARGIN, tally=independent(640, 640), nulls=0),
+        Case(demand=AT_LEAST, paired=pairs(640, 9, 5), nulls=0),
+        Case(demand=replace(AT_LEAST, judged="spread"), tally=independent(640, 640), nulls=0),
+    ],
+)
+def test_evidence_of_another_kind_fails(wrong):
+    assert verdict_and_reason(judge(wrong)) == (FAIL, "what was measured cannot answer what is demanded")
+
+
+def test_evidence_of_two_kinds_is_none():
+    both = Case(demand=AT_LEAST, tally=independent(640, 640), paired=pairs(640, 9, 5), nulls=0)
+    assert verdict_and_reason(judge(both)) == (FAIL, "there is no result")
+
+
+# -- values that are no shares -----------------------------------------------------------------------------------------
+
+AUROC = replace(AT_LEAST, threshold=0.9, judged="spread", limits=Limits(0.0, 1.0))
+SEEN = Spread(0.95, 0.01, 100, 30.0, 1000, None)
+
+
+def measured(seen, demand=AUROC, nulls=0, **changes):
+    return Case(demand=replace(demand, **changes), spread=seen, nulls=nulls)
+
+
+OVER = "with a standard error of 0.01 over 100 groups of 1000 rows; the 95 %"
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (
+            measured(SEEN),
+            (
+                PASS,
+                f"0.95 {OVER} lower bound 0.930 meets 0.9",
+            ),
+        ),
+        (
+            measured(SEEN, threshold=0.94),
+            (
+                FAIL,
+                f"0.95 {OVER} lower bound 0.930 is under 0.94",
+            ),
+        ),
+        (
+            measured(replace(SEEN, value=0.31), AUROC, kind="max", threshold=0.35),
+            (
+                PASS,
+                f"0.31 {OVER} upper bound 0.327 meets 0.35",
+            ),
+        ),
+        (
+            measured(replace(SEEN, value=-0.001), MARGIN),
+            (
+                PASS,
+                f"-0.001 {OVER} lower bound of the difference -0.018 is over -0.02",
+            ),
+        ),
+        (
+            measured(replace(SEEN, error=0.0, freedom=0.0)),
+            (
+                INCONCLUSIVE,
+                "the value is the same whichever rows are left out, so that its error is unknown",
+            ),
+        ),
+        (
+            measured(replace(SEEN, freedom=0.5)),
+            (INCONCLUSIVE, "the value rests on one group of rows alone, so that its error is unknown"),
+        ),
+        (
+            measured(replace(SEEN, groups=49, rows=100)),
+            (INCONCLUSIVE, "only 49 groups of rows to leave out, 50 are needed"),
+        ),
+        (measured(replace(SEEN, groups=49, clusters=49)), (INCONCLUSIVE, "only 49 clusters, 50 are needed")),
+        (measured(replace(SEEN, rows=100), min_samples=101), (INCONCLUSIVE, "only 100 rows, 101 are needed")),
+        (measured(replace(SEEN, value=1.2)), (FAIL, "the value 1.2 is outside the metric's range")),
+        (measured(None), (FAIL, "there is no result")),
+    ],
+)
+def test_spreads(asked, expected):
+    assert verdict_and_reason(judge(asked)) == expected
+
+
+def test_the_numbers_behind_a_spread():
+    judgement = judge(measured(SEEN))
+    assert (judgement.estimate, judgement.effective) == (0.95, None)
+    assert judgement.bound == spread_lower_bound(SEEN, 0.95, Limits(0.0, 1.0))
+
+
+# -- one family of all kinds -------------------------------------------------------------------------------------------
+
+
+def test_every_kind_shares_the_family():
+    """Each passes alone, with a p-value between a sixth and all of the error rate, and none of them together."""
+    tally, together, spread = case(LUCKY), compared(pairs(640, 5, 8)), measured(replace(SEEN, value=0.92))
+    assert 0.05 / 6 < p_value_at_least(LUCKY, 0.95) < 0.05
+    assert 0.05 / 6 < p_value_non_inferior(pairs(640, 5, 8), 0.02) < 0.05
+    assert 0.05 / 6 < p_value_over(replace(SEEN, value=0.92), 0.9, Limits(0.0, 1.0)) < 0.05
+    cases = [tally, together, spread, case(BAD), case(BAD), case(BAD)]
+    assert [judge(each).verdict for each in cases] == [PASS, PASS, PASS, FAIL, FAIL, FAIL]
+    family = judge_family(cases)
+    assert [seen.verdict for seen in family] == [FAIL] * 6
+    assert all("but not after Holm's correction for 6 checks" in seen.reason for seen in family[:3])
+
+
+def test_an_equal_result_that_the_family_makes_too_small_is_inconclusive():
+    few = compared(pairs(160, 0, 0))
+    assert judge(few).verdict is PASS
+    assert [seen.verdict for seen in judge_family([few, case(BAD)])] == [INCONCLUSIVE, FAIL]
+
+
+others = st.one_of(
+    st.builds(case, tallies, demands),
+    st.integers(0, 9).flatmap(lambda g: st.integers(0, 9).map(lambda lost: compared(pairs(640, g, lost)))),
+    st.floats(0.85, 0.99).map(lambda value: measured(replace(SEEN, value=value))),
+)
+
+
+@given(st.lists(others, max_size=6))
+def test_a_mixed_family_only_ever_takes_away_in_any_order(cases):
+    together = judge_family(cases)
+    for alone, seen in zip(map(judge, cases), together, strict=True):
+        assert worst([alone.verdict, seen.verdict]) is seen.verdict
+    assert judge_family(cases[::-1]) == together[::-1]

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -249,19 +250,26 @@ def test_a_manifest_that_says_something_else_is_refused(stored, change):
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "{", "[]", "{}", '"x"', "null", '{"number": "one"}', "\xff"],
+    ("text", "what"),
+    [
+        *((text, "entry of a sequence") for text in ("", "{", "[]", '"x"', "null", "\xff")),
+        *((text, "manifest of a dataset version") for text in ("{}", '{"number": "one"}')),
+    ],
 )
-def test_a_manifest_that_is_none_is_refused(stored, text):
+def test_a_manifest_that_is_none_is_refused(stored, text, what):
     found, _, manifest, _ = stored
     manifest.write_bytes(text.encode("latin-1"))
-    with pytest.raises(DataError, match=r"00000001.json is no manifest of a dataset version"):
-        found.versions()
+    for read in (found.versions, found.newest):
+        with pytest.raises(DataError, match=rf"00000001.json is no {what}"):
+            read()
 
 
 def test_a_manifest_under_another_number_is_refused(stored):
     found, _, manifest, _ = stored
     manifest.rename(manifest.with_name("00000002.json"))
+    with pytest.raises(DataError, match=r"versions has gaps: entry 1 was removed"):
+        found.versions()
+    shutil.copy(manifest.with_name("00000002.json"), manifest)
     with pytest.raises(DataError, match=r"00000002.json says that it is version 1"):
         found.versions()
 

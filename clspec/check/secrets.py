@@ -1,0 +1,178 @@
+"""No secret stands in a spec, neither in a value nor in a comment; where one does, it is never repeated."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clspec import codes
+from clspec.diagnostic import START, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from clspec.diagnostic import Diagnostic, Pointer
+    from clspec.load import Document
+
+_HINT = "name a variable that holds it, or a Kubernetes secret; and replace it where it was issued"
+_MASK = "***"
+_NAMES = r"(?:password|passwd|pwd|token|access_token|auth_token|secret|client_secret|api_?key|access_?key|secret_?key)"
+_START, _STOP = r"(?<![A-Za-z0-9_-])", r"(?![A-Za-z0-9_-])"
+
+
+class Form(NamedTuple):
+    """How a kind of secret looks; where none of the `words` is, it need not be looked for."""
+
+    what: str
+    words: tuple[str, ...]
+    pattern: str
+
+
+_FORMS = (
+    Form("a password in a URI", ("://",), r"://[^\s/?#'\"@:<>{}$]{0,200}:(?P<secret>[^\s/'\"]{1,500})@"),
+    Form("an AWS access key", ("AKIA", "ASIA"), _START + r"(?P<secret>A[KS]IA[A-Z0-9]{16})" + _STOP),
+    Form("a private key", (" PRIVATE KEY-----", "BEGIN PRIVATE"), r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY-----"),
+    Form(
+        "a secret in a URI",
+        ("?", "&"),
+        r"[?&](?i:" + _NAMES + r"|sig|signature|x-amz-signature)=(?P<secret>[^\s&'\"#]{4,2000})",
+    ),
+    Form(
+        "a secret in an argument",
+        ("--",),
+        r"--(?i:" + _NAMES.replace("_", "[-_]") + r")[= ](?P<secret>[^\s'\",\]}-][^\s'\",\]}]{3,2000})",
+    ),
+    Form("a bearer token", ("earer ",), r"[Bb]earer (?P<secret>[A-Za-z0-9._~+/=-]{16,4000})"),
+    Form(
+        "a Slack webhook",
+        ("hooks.slack.com/",),
+        r"hooks\.slack\.com/(?:services|workflows|triggers)/(?P<secret>[A-Za-z0-9_/-]{8,500})",
+    ),
+    Form(
+        "a Discord webhook",
+        ("/api/webhooks/",),
+        r"discord(?:app)?\.com/api/webhooks/(?P<secret>[0-9]{5,30}/[A-Za-z0-9_-]{8,500})",
+    ),
+    Form("a Teams webhook", ("webhook.office.com/",), r"webhook\.office\.com/webhookb2/(?P<secret>[^\s'\"]{16,1000})"),
+    Form("a Slack token", ("xox",), _START + r"(?P<secret>xox[abeoprs]-[A-Za-z0-9-]{10,500})"),
+    Form("a GitHub token", ("gh",), _START + r"(?P<secret>gh[opsru]_[A-Za-z0-9]{30,500})" + _STOP),
+    Form("a GitHub token", ("github_pat_",), _START + r"(?P<secret>github_pat_[A-Za-z0-9_]{22,500})"),
+    Form("a GitLab token", ("glpat-",), _START + r"(?P<secret>glpat-[A-Za-z0-9_-]{20,500})"),
+    Form("a Hugging Face token", ("hf_",), _START + r"(?P<secret>hf_[A-Za-z0-9]{30,500})" + _STOP),
+    Form("a Google API key", ("AIza",), _START + r"(?P<secret>AIza[A-Za-z0-9_-]{35})" + _STOP),
+    Form(
+        "a JSON Web Token",
+        ("eyJ",),
+        _START + r"(?P<secret>eyJ[A-Za-z0-9_-]{8,4000}\.eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,4000})",
+    ),
+    Form(
+        "a password in a connection string",
+        ("assw", "ASSW", "pwd", "PWD"),
+        r"(?i:(?<![\w?&-])(?:password|passwd|pwd))=(?P<secret>'[^'\n]{1,500}'|[^\s'\";&]{1,500})",
+    ),
+)
+_BESIDE = re.compile(r"(?<![\w-])(?:host|hostaddr|dbname|database|server|user|uid|port|sslmode)=", re.IGNORECASE)
+"""What stands in one line with a password in a connection string; without it, it is some other text."""
+_SQL = re.compile(rf"(?<!\w){_NAMES}\s*(?:=|\s)\s*'(?P<secret>[^']{{1,500}})'", re.IGNORECASE)
+"""In a query that a source sends: `token = '...'`, `password '...'`."""
+_KEY = re.compile(r"(?:[a-z0-9]+_)*(?:password|passwd|api_?key|secret_?key|secret_access_key|access_token|auth_token)")
+_VALUE = re.compile(r"\S{6,}")
+_OWN_NAMES = frozenset({"columns", "slices"})
+"""Mappings whose keys are names of the user's own."""
+_STAND_IN = re.compile(
+    r"\$[{(A-Za-z_].*|[<{\[].*|%\(.*|\*+|x+|X+|\.+|(?:[A-Z][A-Z0-9]*_)+[A-Z0-9]+|PASSWORD|SECRET|TOKEN|KEY", re.DOTALL
+)
+"""What stands for a secret that is given elsewhere: `${PASSWORD}`, `<token>`, `{params.token}`, `API_TOKEN`, `***`."""
+_BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+
+
+class Literal(NamedTuple):
+    """A secret as it stands in a text: what it is, where, and the text by which it is recognised."""
+
+    what: str
+    start: int
+    end: int
+    match: str
+    secret: str
+
+
+def literals(text: str) -> Iterator[Literal]:
+    """The secrets in a text that can be told from any other text."""
+    for form in _FORMS:
+        if not any(word in text for word in form.words):
+            continue
+        for match in re.finditer(form.pattern, text):
+            if form.what == "a private key":
+                block = _BLOCK.match(text, match.start())
+                yield Literal(form.what, match.start(), block.end() if block else match.end(), match[0], match[0])
+            elif form.what != "a password in a connection string" or _BESIDE.search(_line(text, match.start())):
+                yield from _unless_stand_in(form.what, match)
+
+
+def _line(text: str, at: int) -> str:
+    end = text.find("\n", at)
+    return text[text.rfind("\n", 0, at) + 1 : len(text) if end < 0 else end]
+
+
+def _unless_stand_in(what: str, match: re.Match[str]) -> Iterator[Literal]:
+    if not _STAND_IN.fullmatch(match["secret"].strip("'")):
+        yield Literal(what, match.start("secret"), match.end("secret"), match[0], match["secret"])
+
+
+def told(text: str, path: str, document: Document | None, found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """The problems that were found, with those of literal secrets, and without the secrets in their words."""
+    shown = text.removeprefix("\ufeff")
+    places = {_span(shown, literal.start, literal.end): literal for literal in literals(shown)}
+    wheres: dict[Span, str] = {}
+    known = {literal.secret for literal in places.values()}
+    # What a string holds and the text does not show, an escape hides.
+    hidden = bool(places) or "\\" in shown
+    for at, value in _strings(document.value, ()) if document is not None else ():
+        for literal in (*(literals(value) if hidden else ()), *_by_place(at, value)):
+            span = document.inside(at, literal.start, literal.end) if document is not None else START
+            if span in places or literal.secret not in known:
+                places.setdefault(span, literal)
+                wheres[span] = document.where(at) if document is not None else ""
+    if not places:
+        return tuple(found)
+    secrets = (
+        codes.problem(
+            "CLS316", f"{literal.what} stands here", path=path, span=span, hint=_HINT, where=wheres.get(span, "")
+        )
+        for span, literal in places.items()
+    )
+    return (*(_masked(problem, places.values()) for problem in found), *secrets)
+
+
+def _span(text: str, start: int, end: int) -> Span:
+    line, last = text.count("\n", 0, start) + 1, text.count("\n", 0, end) + 1
+    return Span(line, start - text.rfind("\n", 0, start), last, end - text.rfind("\n", 0, end))
+
+
+def _strings(value: Any, at: Pointer) -> Iterator[tuple[Pointer, str]]:
+    if isinstance(value, str):
+        yield at, value
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, below in pairs:
+        yield from _strings(below, (*at, step))
+
+
+def _by_place(at: Pointer, value: str) -> Iterator[Literal]:
+    """The secrets that only their place tells from any other text."""
+    key = at[-1]
+    if key == "query" and at[-3:-2] == ("sources",):
+        for match in _SQL.finditer(value):
+            yield from _unless_stand_in("a secret in SQL", match)
+    named = isinstance(key, str) and at[-2] not in _OWN_NAMES if len(at) > 1 else False
+    if named and _KEY.fullmatch(str(key).lower()) and _VALUE.fullmatch(value) and not _STAND_IN.fullmatch(value):
+        yield Literal("a secret", 0, len(value), value, value)
+
+
+def _masked(problem: Diagnostic, secrets: Iterable[Literal]) -> Diagnostic:
+    """A problem whose words do not repeat a secret."""
+    words = {key: _BLOCK.sub(_MASK, getattr(problem, key)) for key in ("message", "hint", "where")}
+    for literal in secrets:
+        mask = literal.match.replace(literal.secret, _MASK)
+        words = {key: text.replace(literal.match, mask) for key, text in words.items()}
+    return replace(problem, message=words["message"], hint=words["hint"], where=words["where"])

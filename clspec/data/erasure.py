@@ -1,0 +1,125 @@
+"""Erasure: rows that leave a dataset for good, and their keys with them.
+
+The parts that held such rows are written anew without them, in a version that everybody sees at once; older versions
+that held them can no longer be read. Of an erased key only its digest is kept, so that nothing brings it back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from clspec.data import table
+from clspec.data.manifest import provenance_columns
+from clspec.data.parts import BLOCKED, PROVENANCE, ROWS
+from clspec.data.queue_rows import hash_of, texts
+from clspec.data.table import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from clspec.data.parts import Part
+    from clspec.data.versions import Dataset, Version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """What an erasure did: the version without the rows, how many those were, and which versions had held them."""
+
+    version: Version
+    removed: int
+    held_by: tuple[Version, ...]
+    """Versions that nobody can read any more for these keys, whenever those were erased."""
+
+
+def erase(dataset: Dataset, keys: Collection[str], why: str) -> Erasure:
+    """Make a version without the rows of these keys (as text); once more, it makes none.
+
+    A key that the dataset does not have is barred all the same. Whoever appends at the same moment: one is first, and
+    the other goes on from there.
+
+    Raises:
+        DataError: there is no version, or a part of the newest is gone or was changed.
+    """
+    while True:
+        newest = dataset.newest()
+        if newest is None:
+            message = f"dataset `{dataset.name}` has no version in {dataset.storage.uri}: there is nothing to erase"
+            raise DataError(message)
+        blocked, wanted = dataset.blocked(newest), frozenset(map(hash_of, keys))
+        if wanted <= blocked:
+            return Erasure(version=newest, removed=0, held_by=_held_by(dataset.versions(), _first(dataset, wanted)))
+        gone = _Gone(dataset, newest, frozenset(keys))
+        rows, parts = gone.without(ROWS, newest.parts, newest.columns)
+        columns = provenance_columns(newest.key, newest.columns[newest.key])
+        _, origins = gone.without(PROVENANCE, newest.provenance, columns)
+        barred = dataset.parts.put_words(BLOCKED, blocked | wanted)
+        fresh = {name: part.name if part else "" for name, part in (*parts.items(), *origins.items())}
+        made = replace(
+            newest,
+            number=newest.number + 1,
+            digest=table.digest(rows, newest.columns, newest.key),
+            rows=len(rows),
+            parts=_standing(newest.parts, fresh),
+            provenance=_standing(newest.provenance, fresh),
+            origin=f"erasure: {why}" if why else "erasure",
+            erased=newest.rows - len(rows),
+            replaced={**newest.replaced, **fresh},
+            blocked=barred.name,
+        )
+        written = (barred, *(part for part in (*parts.values(), *origins.values()) if part is not None))
+        if dataset.commit(made, written):
+            return Erasure(version=made, removed=made.erased, held_by=_held_by(dataset.versions(), [made.number]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """The keys that are to leave a version."""
+
+    dataset: Dataset
+    version: Version
+    keys: frozenset[str]
+
+    def without(
+        self, folder: str, names: tuple[str, ...], columns: Mapping[str, str]
+    ) -> tuple[pa.Table, dict[str, Part | None]]:
+        """All rows of these tables but those of the keys, and what stands for each table that had some."""
+        kept = [table.schema(columns).empty_table()]
+        instead: dict[str, Part | None] = {}
+        for name in names:
+            rows = self.dataset.parts.table(folder, name, columns)
+            keys = texts(rows.column(self.version.key)).to_pylist()
+            rest = rows.filter(table.mask([key not in self.keys for key in keys]))
+            kept.append(rest)
+            if len(rest) < len(rows):
+                instead[name] = self.dataset.parts.put_table(folder, rest) if len(rest) else None
+        return pa.concat_tables(kept), instead
+
+
+def _standing(names: tuple[str, ...], fresh: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(found for found in (fresh.get(name, name) for name in names) if found)
+
+
+def _first(dataset: Dataset, wanted: frozenset[str]) -> list[int]:
+    """The versions that erased these keys: for each, the first that bars it."""
+    rest, found, seen = set(wanted), [], ""
+    for version in dataset.versions():
+        if version.blocked == seen:
+            continue
+        seen = version.blocked
+        if now := rest & dataset.blocked(version):
+            rest -= now
+            found.append(version.number)
+    return found
+
+
+def _held_by(versions: tuple[Version, ...], erasures: list[int]) -> tuple[Version, ...]:
+    """The versions that had a part which one of these versions took out."""
+    by_number = {version.number: version for version in versions}
+    taken: set[str] = set()
+    for number in erasures:
+        before = by_number[number - 1].replaced if number > 1 else {}
+        taken |= by_number[number].replaced.keys() - before.keys()
+    return tuple(version for version in versions if taken & {*version.parts, *version.provenance})

@@ -1,0 +1,78 @@
+"""What a version of a dataset is: a manifest of numbers and names, without any row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ORIGIN = {
+    **dict.fromkeys(("event", "rules", "origin", "by", "teacher"), "string"),
+    "votes": "integer",
+    "queued_at": "timestamp",
+    "labelled_at": "timestamp",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What a dataset is: its columns, what names a row, and which rows belong together."""
+
+    columns: dict[str, str]
+    key: str
+    group: str | None
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Shape:
+        """The shape that a step's configuration states."""
+        return cls(columns=dict(config["columns"]), key=config["key"], group=config["group"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version: the digest of its whole content, and the parts it consists of."""
+
+    number: int
+    digest: str
+    rows: int
+    columns: dict[str, str]
+    key: str
+    group: str | None
+    parts: tuple[str, ...]
+    origin: str
+    """The source or file that the newest rows came from, or why rows were erased."""
+    provenance: tuple[str, ...] = ()
+    """Tables of where rows came from: the production event, the rules, who labelled them and when."""
+    erased: int = 0
+    """How many rows of the version before are gone."""
+    replaced: dict[str, str] = field(default_factory=dict)
+    """For each part or table that erasure ever took out, what stands for it: without these rows, or nothing."""
+    blocked: str = ""
+    """The object that lists the digests of all erased keys, which never come back."""
+
+    @classmethod
+    def before_the_first(cls, shape: Shape) -> Version:
+        """What the first version is appended to."""
+        return cls(
+            number=0,
+            digest="",
+            rows=0,
+            columns=shape.columns,
+            key=shape.key,
+            group=shape.group,
+            parts=(),
+            origin="",
+        )
+
+    def stands_for(self, name: str) -> str:
+        """What stands for an older version's part in this one: itself, another, or nothing."""
+        while name in self.replaced:
+            name = self.replaced[name]
+        return name
+
+
+def provenance_columns(key: str, kind: str) -> dict[str, str]:
+    """The columns of a provenance table, for a dataset with this key."""
+    return {**_ORIGIN, key: kind}

@@ -1,0 +1,255 @@
+"""What each rule means, as SQL over the rows of the production source.
+
+A rule gives hits: rows that it mines, some with the label that people gave. The SQL is printed from the plan's values
+by `clspec.data.query`; every literal and every name in it is quoted there. What a rule cannot judge for want of a value
+is no hit, and is counted.
+"""
+
+# ruff: noqa: S608  # printing SQL is what this module is for
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clspec.data.query import as_text, condition, literal, name
+from clspec.data.table import DataError
+from clspec.diagnostic import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROWS, HITS = '"clspec rows"', '"clspec hits"'
+"""The tables of all rows, and of hits: the row's id, its place, the rule's bit, and the label that people gave."""
+AT = '"clspec at"'
+"""The place of a row in its source: the number of the file and the number in it."""
+LONGEST_WINDOW = 32
+MOST_RULES = 62
+_MICROSECONDS = 1_000_000
+_DIGITS = 13
+"""So many hexadecimal digits, 52 bits, a double holds exactly."""
+_SALT = "clspec.mine:"
+"""The same for every rule, so that of two rates the sample of the smaller is part of the other's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The production source: its columns with their types, and what they mean."""
+
+    name: str
+    columns: Mapping[str, str]
+    roles: Mapping[str, str | None]
+    key: str
+    """The dataset's key, which must be one of its columns."""
+
+    @property
+    def id(self) -> str:
+        """The column that names a row; the dataset's key where the source has no id."""
+        return self.roles.get("id") or self.key
+
+    @property
+    def time(self) -> str:
+        """When a row happened, in microseconds since 1970; NULL where nothing says so."""
+        role = self.roles.get("time")
+        return f"epoch_us({name(role)})" if role else "CAST(NULL AS BIGINT)"
+
+    def role(self, wanted: str, rule: Mapping[str, Any]) -> str:
+        """The column of a role that a rule cannot do without.
+
+        Raises:
+            UsageError: the source has none.
+        """
+        column = self.roles.get(wanted)
+        if column is None:
+            message = f"rule `{rule['id']}` needs source `{self.name}` to have `roles: {{{wanted}: COLUMN}}`"
+            raise UsageError(message)
+        return name(column)
+
+    def moment(self, rule: Mapping[str, Any]) -> str:
+        """When a row happened, for a rule that cannot do without."""
+        self.role("time", rule)
+        return self.time
+
+    def holds(self, predicate: str) -> str:
+        """A predicate on one of its rows."""
+        return condition(predicate, self.columns)
+
+
+def of_one_row(rule: Mapping[str, Any], source: Source) -> str | None:
+    """The condition of a rule that looks at one row and nothing else; None for the other rules."""
+    if rule["type"] == "heuristic":
+        return source.holds(rule["when"])
+    if rule["type"] == "low_confidence":
+        return source.holds(f"{source.role('confidence', rule)} < {rule['below']!r}")
+    if rule["type"] == "random":
+        return _drawn(rule["rate"], source)
+    return None
+
+
+def _drawn(rate: float, source: Source) -> str:
+    """Whether a row is in the sample: the first digits of the hash of its id, as a share of all that they can be."""
+    limit = int(rate * 16**_DIGITS)
+    identity = f"CAST({name(source.id)} AS VARCHAR)"
+    if limit >= 16**_DIGITS:
+        return f"({identity} IS NOT NULL)"
+    return f"(md5({literal(_SALT)} || {identity}) < {literal(f'{limit:0{_DIGITS}x}')})"
+
+
+def unjudged(rule: Mapping[str, Any], source: Source) -> str:
+    """Whether a rule cannot judge a row for want of a value."""
+    identity = f"{name(source.id)} IS NULL"
+    if rule["type"] == "random":
+        return f"({identity})"
+    if (one := of_one_row(rule, source)) is not None:
+        return f"({one} IS NULL OR ({one} AND {identity}))"
+    if rule["type"] == "event_after":
+        when, event = source.holds(rule["when"]), source.holds(rule["event"])
+        placeless = f"({source.role('group', rule)} IS NULL OR {source.moment(rule)} IS NULL)"
+        unknown = f"{when} IS NULL OR {event} IS NULL"
+        return f"({unknown} OR (({when} OR {event}) AND {placeless}) OR ({when} AND {identity}))"
+    if rule["type"] == "prediction_flip":
+        group, prediction = source.role("group", rule), source.role("prediction", rule)
+        return f"({group} IS NULL OR {source.moment(rule)} IS NULL OR {prediction} IS NULL OR {identity})"
+    ageless = f" OR {source.moment(rule)} IS NULL" if rule.get("when_absent") else ""
+    return f"({name(rule['join'])} IS NULL OR {identity}{ageless})"
+
+
+def event_after(rule: Mapping[str, Any], bit: int, source: Source) -> list[str]:
+    """Hits are the `when` rows whose group has an `event` no earlier and no later than `within`.
+
+    For each such row the next event of its group is looked up; that is one pass however many events a group has.
+    """
+    group, time = source.role("group", rule), source.moment(rule)
+    placed = f"{group} IS NOT NULL AND {time} IS NOT NULL"
+    events = name(f"clspec events {rule['id']}")
+    found = f"SELECT DISTINCT {group} AS g, {time} AS t FROM {ROWS} WHERE {source.holds(rule['event'])} AND {placed}"
+    when = f"{source.holds(rule['when'])} AND {placed} AND {name(source.id)} IS NOT NULL"
+    rows = (
+        f"SELECT {name(source.id)} AS id, {AT} AS place, {group} AS g, {time} AS t FROM {ROWS} "
+        f"WHERE {when} AND {group} IN (SELECT g FROM {events})"
+    )
+    within = int(rule["within"]) * _MICROSECONDS
+    hits = (
+        f"INSERT INTO {HITS} SELECT w.id, w.place, {bit}, NULL, NULL FROM ({rows}) AS w "
+        f"ASOF JOIN {events} AS e ON w.g = e.g AND w.t <= e.t WHERE CAST(e.t AS HUGEINT) - w.t <= {within}"
+    )
+    return [f"CREATE TEMP TABLE {events} AS {found}", hits, f"DROP TABLE {events}"]
+
+
+def prediction_flip(rule: Mapping[str, Any], bit: int, source: Source) -> list[str]:
+    """Hits are the rows between two with one other prediction, all of them within `window` consecutive rows of a group.
+
+    Rows of a group with the same time and id are one row. They are rare, so groups that have such are done again.
+
+    Raises:
+        UsageError: the window is too long.
+    """
+    if rule["window"] > LONGEST_WINDOW:
+        message = f"rule `{rule['id']}`: a `window` has at most {LONGEST_WINDOW} rows, not {rule['window']}"
+        raise UsageError(message)
+    group, twice = source.role("group", rule), name(f"clspec twice {rule['id']}")
+    flips = name(f"clspec flips {rule['id']}")
+    placed = f"({unjudged(rule, source)}) IS NOT TRUE"
+    once = (
+        f"(SELECT * FROM {ROWS} WHERE {placed} AND {group} IN (SELECT g FROM {twice}) "
+        f"QUALIFY row_number() OVER (PARTITION BY {group}, {source.time}, {name(source.id)} ORDER BY {AT}) = 1)"
+    )
+    insert = f"INSERT INTO {HITS} SELECT id, place, {bit}, NULL, NULL FROM"
+    return [
+        f"CREATE TEMP TABLE {flips} AS {_flips(rule, source, ROWS, placed)}",
+        f"CREATE TEMP TABLE {twice} AS SELECT DISTINCT g FROM {flips} WHERE again",
+        f"{insert} {flips} WHERE g NOT IN (SELECT g FROM {twice})",
+        f"{insert} ({_flips(rule, source, once, 'TRUE')}) WHERE NOT again",
+        f"DROP TABLE {flips}",
+        f"DROP TABLE {twice}",
+    ]
+
+
+def _flips(rule: Mapping[str, Any], source: Source, rows: str, placed: str) -> str:
+    """Rows that a rule mines, and rows that are there again."""
+    identity, prediction = name(source.id), source.role("prediction", rule)
+    reach = range(1, rule["window"] - 1)
+    before = [f"lag({prediction}, {n}) OVER w AS b{n}" for n in reach]
+    after = [f"lead({prediction}, {n}) OVER w AS a{n}" for n in reach]
+    again = f"(lag({identity}) OVER w = {identity} AND lag({source.time}) OVER w = {source.time}) AS again"
+    columns = [f"{source.role('group', rule)} AS g", f"{identity} AS id", f"{AT} AS place", f"{prediction} AS p"]
+    flip = " OR ".join(
+        f"(b{n} <> p AND b{n} IN ({', '.join(f'a{m}' for m in reach if n + m < rule['window'])}))" for n in reach[::-1]
+    )
+    return (
+        f"SELECT g, id, place, again IS TRUE AS again FROM (SELECT {', '.join([*columns, *before, *after, again])} "
+        f"FROM {rows} WHERE {placed} "
+        f"WINDOW w AS (PARTITION BY {source.role('group', rule)} ORDER BY {source.time}, {identity})) "
+        f"WHERE {flip} OR again"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What people said, as a rule reads it: the columns of its source, and what labels there are."""
+
+    name: str
+    columns: Mapping[str, str]
+    time: str | None
+    files: str
+    """What stands after FROM."""
+    classes: tuple[str, ...]
+    """None where the label is no class."""
+
+
+def said(rule: Mapping[str, Any], feedback: Feedback) -> str:
+    """What people said of each value of the join column: the label, and whether it is one.
+
+    Of several labels for one value the newest counts; those without a time are the oldest.
+    """
+    join, label = name(rule["join"]), as_label(rule["label"], feedback.columns)
+    time = f"epoch_us({name(feedback.time)})" if feedback.time else "CAST(NULL AS BIGINT)"
+    newest = (
+        f"SELECT {join} AS j, {label} AS l FROM {feedback.files} WHERE {join} IS NOT NULL AND {label} IS NOT NULL "
+        f"QUALIFY rank() OVER (PARTITION BY {join} ORDER BY {time} DESC NULLS LAST) = 1"
+    )
+    known = f"min(l) IN ({', '.join(map(literal, feedback.classes))})" if feedback.classes else "TRUE"
+    state = f"CASE WHEN min(l) <> max(l) THEN 'contradictory' WHEN {known} THEN 'label' ELSE 'unknown' END"
+    return f"SELECT j, {state} AS state, min(l) AS label FROM ({newest}) GROUP BY j"
+
+
+def as_label(column: str, columns: Mapping[str, str]) -> str:
+    """A label as text; a number is one too."""
+    if columns[column] == "double":
+        return f"CAST({name(column)} AS VARCHAR)"
+    return as_text(column, columns[column])
+
+
+def human_feedback(rule: Mapping[str, Any], bit: int, source: Source, feedback: Feedback, as_of: int) -> list[str]:
+    """Hits are the rows of which people said something, and with `when_absent` those that nobody spoke of in time.
+
+    Raises:
+        DataError: the join column is of two types.
+    """
+    join = rule["join"]
+    if source.columns[join] != feedback.columns[join]:
+        message = (
+            f"rule `{rule['id']}`: `{join}` is {source.columns[join]} in source `{source.name}` "
+            f"and {feedback.columns[join]} in source `{feedback.name}`: they cannot be joined"
+        )
+        raise DataError(message)
+    table, absent = told(rule), rule.get("when_absent")
+    rows = f"SELECT r.{name(source.id)} AS id, r.{AT} AS place, {bit}, "
+    given = (
+        f"{rows} s.label, FALSE FROM {ROWS} AS r JOIN {table} AS s ON r.{name(join)} = s.j "
+        f"WHERE s.state = 'label' AND r.{name(source.id)} IS NOT NULL"
+    )
+    statements = [f"INSERT INTO {HITS} {given}"]
+    if absent is not None:
+        age = f"CAST({as_of} AS HUGEINT) - {source.moment(rule)} >= {int(rule['matures_after']) * _MICROSECONDS}"
+        silent = (
+            f"{rows} {literal(absent)}, TRUE FROM {ROWS} AS r ANTI JOIN {table} AS s ON r.{name(join)} = s.j "
+            f"WHERE r.{name(join)} IS NOT NULL AND r.{name(source.id)} IS NOT NULL AND {age}"
+        )
+        statements.append(f"INSERT INTO {HITS} {silent}")
+    return statements
+
+
+def told(rule: Mapping[str, Any]) -> str:
+    """The table of what people said, for one rule."""
+    return name(f"clspec said {rule['id']}")

@@ -1,0 +1,147 @@
+"""Promotion and rollback by a person, and what models there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clspec.data.models import short
+from clspec.data.promotion import Ladder, Reached, Rung, Said, passing, roll_back
+from clspec.data.stages import CHAMPION
+from clspec.diagnostic import Refused, UsageError
+from clspec.lower import judging
+from clspec.registry.places import models_of, rungs_of, stage_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from clspec.check import Facts
+    from clspec.data.models import Record
+    from clspec.data.stages import Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promoted:
+    """A model that went up, and how far it came."""
+
+    model: str
+    reached: Reached
+
+
+def promote(facts: Facts, word: str, *, stage: str | None, approved_by: str | None, said: Said) -> Promoted:
+    """Take a registered model up: to a stage by name, to the next that is approved, or as far as none has to be.
+
+    Raises:
+        UsageError: the word names no model or several, or there is no such stage.
+        Refused: the model has not passed on the pinned golden version, lacks an approval, or was judged against another
+            champion than the present one.
+    """
+    models = models_of(facts)
+    model = models.named(word)
+    record = passing(models.records(model), model, _pinned_golden(facts))
+    ladder = Ladder(
+        storage=models.storage, spec=models.spec, rungs=rungs_of(facts), compares=judging.compares(facts.spec)
+    )
+    if stage is None and approved_by is None:
+        reached = ladder.climb(record, said)
+        _refuse_rolled_back(facts, record, reached)
+        return Promoted(model=model, reached=reached)
+    target = _target(facts, record, stage)
+    if target.approval is not None and approved_by is None:
+        message = (
+            f"stage `{target.alias}` needs the approval of {target.approval}: "
+            f"clspec promote {short(model)} --stage {target.alias} --approved-by NAME"
+        )
+        raise Refused(message)
+    return Promoted(model=model, reached=ladder.approve(record, target.alias, said))
+
+
+def _pinned_golden(facts: Facts) -> str:
+    name = facts.spec.golden.dataset
+    if facts.lock is None or name not in facts.lock.datasets:
+        message = f"{facts.lock_path} pins no golden dataset `{name}`: run `clspec lock {facts.document.path}`"
+        raise UsageError(message)
+    return facts.lock.datasets[name].digest
+
+
+def _target(facts: Facts, record: Record, stage: str | None) -> Rung:
+    """The stage that is meant: the one named, else the next that the model has not had, else the last."""
+    rungs = rungs_of(facts)
+    if stage is not None:
+        stage_of(facts, stage)
+        return next(rung for rung in rungs if rung.alias == stage)
+    for rung in rungs:
+        history = stage_of(facts, rung.alias).history()
+        if rung.approval is not None and all(change.model != record.model for change in history):
+            return rung
+    return rungs[-1]
+
+
+def _refuse_rolled_back(facts: Facts, record: Record, reached: Reached) -> None:
+    """What was rolled back goes up again only if it is said in so many words."""
+    if CHAMPION not in reached.reached:
+        return
+    history = stage_of(facts, CHAMPION).history()
+    if history and history[-1].model != record.model:
+        message = (
+            f"model {short(record.model)} was champion and is no more: "
+            f"`clspec promote {short(record.model)} --stage {CHAMPION}` makes it that again"
+        )
+        raise Refused(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolledBack:
+    """A stage that went back from one model to another."""
+
+    alias: str
+    before: Change
+    now: Change
+
+
+def rollback(facts: Facts, stage: str, said: Said) -> RolledBack:
+    """Give a stage back to the model that held it before.
+
+    Raises:
+        UsageError: there is no such stage.
+        Refused: no other model held it before.
+    """
+    before, now = roll_back(stage_of(facts, stage), said)
+    return RolledBack(alias=stage, before=before, now=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A registered model as a list shows it."""
+
+    digest: str
+    registered: datetime
+    pipeline: str
+    stages: tuple[str, ...]
+    """The stages that it holds."""
+    datasets: dict[str, str]
+    judgements: int
+
+
+def models(facts: Facts) -> tuple[Model, ...]:
+    """The registered models, the newest last."""
+    found, holders = models_of(facts), _holders(facts)
+    listed = []
+    for digest in found.digests():
+        *_, last = records = found.records(digest)
+        listed.append(
+            Model(
+                digest=digest,
+                registered=records[0].written,
+                pipeline=str(last.made_by["pipeline"]),
+                stages=tuple(alias for alias, holder in holders.items() if holder == digest),
+                datasets=last.datasets,
+                judgements=len(records),
+            )
+        )
+    return tuple(sorted(listed, key=lambda model: (model.registered, model.digest)))
+
+
+def _holders(facts: Facts) -> dict[str, str]:
+    histories = ((rung.alias, stage_of(facts, rung.alias).history()) for rung in rungs_of(facts))
+    return {alias: history[-1].model for alias, history in histories if history}
