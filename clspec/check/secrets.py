@@ -74,6 +74,7 @@ _FORMS = (
 )
 _BESIDE = re.compile(r"(?<![\w-])(?:host|hostaddr|dbname|database|server|user|uid|port|sslmode)=", re.IGNORECASE)
 """What stands in one line with a password in a connection string; without it, it is some other text."""
+_REACH = 1_000
 _SQL = re.compile(rf"(?<!\w){_NAMES}\s*(?:=|\s)\s*'(?P<secret>[^']{{1,500}})'", re.IGNORECASE)
 """In a query that a source sends: `token = '...'`, `password '...'`."""
 _KEY = re.compile(r"(?:[a-z0-9]+_)*(?:password|passwd|api_?key|secret_?key|secret_access_key|access_token|auth_token)")
@@ -106,13 +107,14 @@ def literals(text: str) -> Iterator[Literal]:
             if form.what == "a private key":
                 block = _BLOCK.match(text, match.start())
                 yield Literal(form.what, match.start(), block.end() if block else match.end(), match[0], match[0])
-            elif form.what != "a password in a connection string" or _BESIDE.search(_line(text, match.start())):
+            elif form.what != "a password in a connection string" or _BESIDE.search(_near(text, match.start())):
                 yield from _unless_stand_in(form.what, match)
 
 
-def _line(text: str, at: int) -> str:
-    end = text.find("\n", at)
-    return text[text.rfind("\n", 0, at) + 1 : len(text) if end < 0 else end]
+def _near(text: str, at: int) -> str:
+    """The line around a place, as far as a connection string may reach."""
+    start, end = max(0, at - _REACH), at + _REACH
+    return text[start:at].rpartition("\n")[2] + text[at:end].partition("\n")[0]
 
 
 def _unless_stand_in(what: str, match: re.Match[str]) -> Iterator[Literal]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clspec.cli import specs
-from clspec.cli.words import EXIT_CODES
+from clspec.cli.words import EXIT_CODES, positive
 from clspec.report.diagnostics import visible
 
 if TYPE_CHECKING:
@@ -35,11 +36,18 @@ def add_arguments(verbs: Any, data_verbs: Any) -> None:
     rollback.add_argument("--stage", default="champion", metavar="ALIAS")
     rollback.add_argument("--by", required=True, metavar="NAME", help="who decides this")
     rollback.add_argument("--why", required=True, metavar="TEXT")
+    ratchet = verbs.add_parser(
+        "promote-scenario", help="propose a golden scenario of mistakes that the champion has fixed", epilog=EXIT_CODES
+    )
+    ratchet.add_argument("id", metavar="ID", help="the scenario's name")
+    ratchet.add_argument("--rule", metavar="RULE", help="only what this feedback rule found")
+    ratchet.add_argument("--label", metavar="CLASS", help="only what was labelled so")
+    ratchet.add_argument("--limit", type=positive, metavar="N", help="the rows of so many groups at most")
     models = verbs.add_parser("models", help="list the registered models", epilog=EXIT_CODES)
     lineage = verbs.add_parser("lineage", help="say where a model came from", epilog=EXIT_CODES)
     lineage.add_argument("model", metavar="MODEL", help="its digest, or the first digits of it")
     lineage.add_argument("--rows", action="store_true", help="name every production event that it learned from")
-    for verb in (promote, rollback, models, lineage, *_data_arguments(data_verbs)):
+    for verb in (promote, rollback, ratchet, models, lineage, *_data_arguments(data_verbs)):
         verb.add_argument("--spec", metavar="SPEC")
         specs.add_options(verb)
     for verb in (models, lineage):
@@ -98,6 +106,25 @@ def _rollback(given: argparse.Namespace, facts: Facts) -> int:
 
     found = going_up.rollback(facts, given.stage, _said(given.by, given.why))
     print(f"`{found.alias}` is {found.now.model} again, and no longer {found.before.model}")
+    return 0
+
+
+def _ratchet(given: argparse.Namespace, facts: Facts) -> int:
+    from clspec import api
+    from clspec.registry.ratchet import Wanted, propose
+
+    wanted = Wanted(rule=given.rule, label=given.label, limit=given.limit)
+    found = propose(facts, given.id, wanted, datetime.now(tz=UTC))
+    path = Path(facts.document.path)
+    api.write({path.name: found.text}, path.parent)
+    golden, training = facts.spec.golden.dataset, facts.spec.training.dataset
+    made = api.lock(str(path), (golden, training), environment=given.env, day=given.as_of)
+    print(f"{path}: scenario `{given.id}` is proposed: {found.rows} rows of {found.groups} groups that production had")
+    print(f"  wrong and model {found.model[:_DIGEST]} has right; review it like any other change")
+    print(f"  `{golden}` version {found.golden.number}: {found.golden.rows} rows")
+    print(f"  `{training}` version {found.training.number}: {found.training.rows} rows, {found.excluded} excluded")
+    for line in made.changes:
+        print(f"  {line}")
     return 0
 
 
@@ -164,7 +191,7 @@ def _line(told: Told) -> str:
     version = told.version
     marks = [
         *(["pinned"] if told.pinned else []),
-        *([f"{version.erased} rows erased"] if version.erased else []),
+        *([f"{version.erased} rows taken out"] if version.erased else []),
         *(["holds rows that were erased: cannot be read"] if told.erased else []),
     ]
     return "  ".join((f"{version.number:>4}  {version.digest}  {version.rows} rows", visible(version.origin), *marks))
@@ -244,6 +271,7 @@ def _print_json(value: Any) -> None:
 VERBS: dict[str, Callable[[argparse.Namespace, Facts], int]] = {
     "promote": _promote,
     "rollback": _rollback,
+    "promote-scenario": _ratchet,
     "models": _models,
     "lineage": _lineage,
 }

@@ -87,21 +87,34 @@ def _show(outcome: Outcome) -> None:
     from clspec.report.scenarios import as_text
 
     width = max(os.get_terminal_size().columns if sys.stdout.isatty() else 160, 100)
-    if tables := loop.tables(_told(outcome)):
-        print("\n" + loop.as_text(tables, width))
+    if told := _told(outcome):
+        print("\n" + loop.as_text(told, width))
     if outcome.verdict is not None:
         verdict = json.loads(outcome.verdict.read_bytes())
         print("\n" + as_text(verdict, width))
         print(f"verdict: {verdict['verdict']}")
         for reason in verdict["reasons"]:
             print(f"  {shown.visible(reason)}")
+    if note := _behind(outcome):
+        print(note)
     if outcome.report is not None:
         print(f"report: {outcome.report / 'report.html'}")
     print(f"run: {outcome.run}, logs in {outcome.folder}")
     if outcome.log is not None and (outcome.failed != "conclude" or outcome.verdict is None):
-        told = [line for line in _end_of(outcome.log) if not line.startswith('{"progress"')]
+        lines = [line for line in _end_of(outcome.log) if not line.startswith('{"progress"')]
         print(f"\nstep {outcome.failed} ended the run; its log {outcome.log} ends with:", file=sys.stderr)
-        print("\n".join("  " + shown.visible(line) for line in told[-40:]), file=sys.stderr)
+        print("\n".join("  " + shown.visible(line) for line in lines[-40:]), file=sys.stderr)
+
+
+def _behind(outcome: Outcome) -> str:
+    """That a regression is pinned to other data than the champion's, and how to follow it; empty where it is not."""
+    path = outcome.outputs.get("pin", {}).get("standing")
+    standing = json.loads(path.read_bytes()) if path is not None else {"pipeline": "", "moved": []}
+    moved = [word for word in standing["moved"] if word in {"training", "golden"}]
+    if standing["pipeline"] != "regression" or not moved:
+        return ""
+    what = " and ".join(moved)
+    return f"note: the {what} data is not the champion's; `clspec lock SPEC --from-champion` moves the pins to it"
 
 
 _TOLD = {

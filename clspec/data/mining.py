@@ -192,10 +192,10 @@ class _Mining:
     def _seen(self) -> dict[str, Any]:
         """What the source holds, and what every rule made of it."""
         time, identity = self._source.time, name(self._source.id)
-        counted = [f"count_if({unjudged(rule, self._source)})" for rule in self._rules]
+        counted = [f"coalesce(count_if({unjudged(rule, self._source)}), 0)" for rule in self._rules]
         moments = [f"CAST(make_timestamp({bound}({time})) AS VARCHAR)" for bound in ("min", "max")]
         first, last, nameless, *unknown = self._row(
-            f"SELECT {', '.join([*moments, f'count_if({identity} IS NULL)', *counted])} FROM {ROWS}"
+            f"SELECT {', '.join([*moments, f'count(*) - count({identity})', *counted])} FROM {ROWS}"
         )
         return {
             "time": {"min": first, "max": last},

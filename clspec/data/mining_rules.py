@@ -225,15 +225,19 @@ def human_feedback(rule: Mapping[str, Any], bit: int, source: Source, feedback: 
 
     Raises:
         DataError: the join column is of two types.
+        UsageError: the label of silence is no class.
     """
-    join = rule["join"]
+    join, absent = rule["join"], rule.get("when_absent")
+    if absent is not None and feedback.classes and absent not in feedback.classes:
+        message = f"rule `{rule['id']}`: `when_absent` is `{absent}`, which is none of `task.classes`"
+        raise UsageError(message)
     if source.columns[join] != feedback.columns[join]:
         message = (
             f"rule `{rule['id']}`: `{join}` is {source.columns[join]} in source `{source.name}` "
             f"and {feedback.columns[join]} in source `{feedback.name}`: they cannot be joined"
         )
         raise DataError(message)
-    table, absent = told(rule), rule.get("when_absent")
+    table = told(rule)
     rows = f"SELECT r.{name(source.id)} AS id, r.{AT} AS place, {bit}, "
     given = (
         f"{rows} s.label, FALSE FROM {ROWS} AS r JOIN {table} AS s ON r.{name(join)} = s.j "

@@ -115,7 +115,6 @@ class Folder(Storage):
                 won = True
             except FileExistsError:
                 won = False
-            made.unlink()
             durable.synchronise(place.parent)  # who lost goes on from the winner's, which must not be lost either
             return won
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clspec.report.diagnostics import visible
+from clspec.report.story import story
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 _TITLES = {
     "expectations": "Data gates",
@@ -94,20 +95,19 @@ def _text(value: Any) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def as_text(shown: Sequence[Table], width: int) -> str:
-    """The tables for a terminal of so many columns."""
+def as_text(told: Mapping[str, Mapping[str, Any]], width: int) -> str:
+    """The loop's story for a terminal of so many columns, one line below the other."""
     from rich.console import Console  # noqa: PLC0415  # 0.1 s that only a run needs
     from rich.table import Table as Drawn  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    for table in shown:
-        drawn = Drawn(title=table.title, title_justify="left", title_style="bold", show_header=any(table.head))
-        for name in table.head:
-            drawn.add_column(visible(name))
-        for row in table.rows:
-            drawn.add_row(*(Text(visible(cell)) for cell in row))
-        console.print(drawn)
-    file = console.file
-    assert isinstance(file, io.StringIO)  # it was made here
-    return file.getvalue().rstrip("\n")
+    stream = io.StringIO()
+    drawn = Drawn(show_header=False, pad_edge=False, box=None)
+    drawn.add_column(no_wrap=True)
+    drawn.add_column(overflow="fold")
+    last = ""
+    for name, text in story(told):
+        drawn.add_row(Text(name if name != last else ""), Text(visible(text)))
+        last = name
+    Console(file=stream, width=width, color_system=None, highlight=False).print(drawn)
+    return stream.getvalue().rstrip("\n")

@@ -62,7 +62,7 @@ def _answers(job: Job, champion: dict[str, Any], rows: pa.Table) -> pa.Table:
     _refuse_other_code(job, champion)
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch, "model")
-        _fetch(job, digest, directory)
+        fetch(job, digest, directory)
         config = {**job.config, "latency": False}  # another day's machine: its times are no baseline
         asked = predict.answers(replace(job, inputs={**job.inputs, "model": directory}, config=config), rows)
     golden.keep(job, version, asked)
@@ -87,7 +87,7 @@ def _refuse_other_code(job: Job, champion: dict[str, Any]) -> None:
     raise Refused(message)
 
 
-def _fetch(job: Job, digest: str, directory: Path) -> None:
+def fetch(job: Job, digest: str, directory: Path) -> None:
     """Put a model's files into a folder; together they must be the model that its digest means.
 
     Raises:

@@ -72,7 +72,7 @@ class _Book:
 
 
 _LEARNED = _Book(name="learned", accounts=4000, begins=datetime(2025, 9, 1, tzinfo=UTC), days=60)
-_GOLDEN = _Book(name="golden", accounts=4000, begins=datetime(2025, 12, 1, tzinfo=UTC), days=60)
+_GOLDEN = _Book(name="golden", accounts=6500, begins=datetime(2025, 12, 1, tzinfo=UTC), days=60)
 _RECENT = _Book(name="recent", accounts=3000, begins=datetime(2026, 3, 1, tzinfo=UTC), days=120)
 
 
@@ -89,7 +89,7 @@ def learned() -> Iterator[dict[str, object]]:
 
 
 def golden() -> Iterator[dict[str, object]]:
-    """Yield what models are judged on: as many synthetic payments of other accounts."""
+    """Yield what models are judged on: about 66,000 synthetic payments of other accounts."""
     return _labelled(_GOLDEN)
 
 

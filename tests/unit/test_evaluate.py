@@ -177,18 +177,19 @@ def test_labels_of_a_regression_are_finite_numbers(bench):
 
 NINE = [row(f"{n}", label="dog" if n < 6 else "cat", ride=RIDES[n % 3]) for n in range(9)]
 OLD = pred("dog", "dog", "dog", "cat", "cat", "cat", "cat", "cat", "dog")
-NEW = pred("dog", "cat", "dog", "dog", "cat", "cat", "dog", "cat", "cat")
+NEW = pred("dog", "cat", "dog", "dog", "dog", "cat", "dog", "dog", "cat")
 
 
 def test_flips_are_counted_and_named(bench):
     found = evaluate(bench, NINE, NEW, [scenario(to_count("negative_flip_rate", None))], champion=OLD)
     check = only(found)
-    assert (check["tally"]["successes"], check["tally"]["rows"], check["value"]) == (2, 9, pytest.approx(2 / 9))
+    assert (check["tally"]["successes"], check["tally"]["rows"], check["value"]) == (3, 9, pytest.approx(3 / 9))
     assert found["scenarios"][0]["flipped"] == {
-        "count": 2,
+        "count": 3,
         "rows": [
             {"key": "1", "label": "dog", "said": "cat", "champion": "dog"},
             {"key": "6", "label": "cat", "said": "dog", "champion": "cat"},
+            {"key": "7", "label": "cat", "said": "dog", "champion": "cat"},
         ],
     }
     assert (found["compared"], found["champion"], found["model"]) == (True, "sha256:old", "sha256:new")
@@ -197,10 +198,10 @@ def test_flips_are_counted_and_named(bench):
 @pytest.mark.parametrize(
     ("metric", "name", "about", "gained", "lost"),
     [
-        ("accuracy", None, range(9), {3, 8}, {1, 6}),
-        ("recall", "dog", range(6), {3}, {1}),
-        ("false_negative_rate", "dog", range(6), {3}, {1}),
-        ("false_positive_rate", "dog", range(6, 9), {8}, {6}),
+        ("accuracy", None, range(9), {3, 4, 8}, {1, 6, 7}),
+        ("recall", "dog", range(6), {3, 4}, {1}),
+        ("false_negative_rate", "dog", range(6), {3, 4}, {1}),
+        ("false_positive_rate", "dog", range(6, 9), {8}, {6, 7}),
     ],
 )
 def test_a_share_is_compared_row_by_row(bench, metric, name, about, gained, lost):  # noqa: PLR0913, PLR0917
@@ -281,10 +282,11 @@ NIGHT = {"night": "lit = 'night'", "wet": "sky = 'rain'"}
 
 def test_a_scenario_is_counted_once_for_each_of_its_slices_and_told_for_all(bench):
     rows = [weather("a", 1, "night"), weather("b", 1, "day"), weather("c", 2, "night"), weather("d", 1, None)]
+    rows += [weather("e", 2, None), weather("f", None, "day")]  # what is out for sure is no NULL
     found = evaluate(
         bench,
         rows,
-        pred("cat", "dog", "dog", "cat"),
+        pred("cat", "dog", "dog", "cat", "cat", "cat"),
         [scenario(ACCURACY, select="n = 1", slices=["night"])],
         columns=SKY,
         slices=NIGHT,
@@ -293,7 +295,7 @@ def test_a_scenario_is_counted_once_for_each_of_its_slices_and_told_for_all(benc
     (case,) = counted["cases"]
     assert (case["slice"], case["group"], case["selected"], case["nulls"]) == ("night", None, 1, 1)
     told = {part["name"]: (part["rows"], part["nulls"], part["checks"][0]["value"]) for part in counted["slices"]}
-    assert told == {"night": (1, 1, 1.0), "wet": (3, 0, pytest.approx(2 / 3))}
+    assert told == {"night": (1, 1, 1.0), "wet": (3, 1, pytest.approx(2 / 3))}
 
 
 def test_an_empty_slice_is_an_empty_case(bench):

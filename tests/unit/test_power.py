@@ -71,12 +71,12 @@ def test_a_model_at_the_threshold_passes_no_more_often_than_the_error_rate():
 
 def test_equal_challengers_by_simulation():
     rng = np.random.default_rng(5)
-    trials, passed = 3000, 0
+    trials, passed = 1000, 0
     for _ in range(trials):
         gained, lost, _ = rng.multinomial(200, [0.04, 0.04, 0.92])
         seen = Paired(200, int(gained), int(lost), None, 200.0)
         passed += judge(Case(demand=MARGIN, paired=seen, nulls=0)).verdict is Verdict.PASS
-    assert power_when_equal(MARGIN, 200, 0.08) == pytest.approx(passed / trials, abs=0.03)
+    assert power_when_equal(MARGIN, 200, 0.08) == pytest.approx(passed / trials, abs=0.05)
 
 
 def test_equal_challengers_at_the_edges():

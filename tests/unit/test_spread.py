@@ -262,7 +262,7 @@ def test_no_more_than_half_again_the_error_rate_of_bad_means_passes():
 
 
 def test_few_rows_that_differ_do_not_pass_for_many():
-    """Two to three lost rows of 500 where 3 are the margin: Student's with 99 degrees of freedom passes over 20 %."""
+    """Three lost rows of 500 are the margin: with 99 degrees of freedom 15 % would pass."""
     meets = lambda seen, ends: seen.error > 0 and spread_lower_bound(seen, 0.95, ends) > -0.006  # noqa: E731
     assert passes(lambda rng: -1.0 * (rng.random(500) < 0.006), UNLIMITED, meets) <= 0.075
 

@@ -4,11 +4,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from pets import DIAGNOSTICS, GONE, SCENARIO, judged, spec
 
 from clspec import compile as pipe
 from clspec.codes import CODES
 from clspec.diagnostic import UsageError
-from pets import DIAGNOSTICS, GONE, SCENARIO, judged, spec
 
 DAY = date(2026, 11, 25)
 NO_GUARD = {f"{SCENARIO}__guard": GONE}
