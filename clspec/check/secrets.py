@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clspec import codes
-from clspec.diagnostic import START, Span
+from clspec.reading.marks import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from clspec.diagnostic import Diagnostic, Pointer
+    from clspec.diagnostic import Diagnostic, Pointer, Span
     from clspec.load import Document
 
 _HINT = "name a variable that holds it, or a Kubernetes secret; and replace it where it was issued"
 _MASK = "***"
+_MANY = 1_000
+_LONGEST_KEY = 20_000
 _NAMES = r"(?:password|passwd|pwd|token|access_token|auth_token|secret|client_secret|api_?key|access_?key|secret_?key)"
 _START, _STOP = r"(?<![A-Za-z0-9_-])", r"(?![A-Za-z0-9_-])"
 
@@ -66,15 +69,12 @@ _FORMS = (
         ("eyJ",),
         _START + r"(?P<secret>eyJ[A-Za-z0-9_-]{8,4000}\.eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,4000})",
     ),
-    Form(
-        "a password in a connection string",
-        ("assw", "ASSW", "pwd", "PWD"),
-        r"(?i:(?<![\w?&-])(?:password|passwd|pwd))=(?P<secret>'[^'\n]{1,500}'|[^\s'\";&]{1,500})",
-    ),
+)
+_CONNECTION = re.compile(
+    r"(?<![\w?&-])(?:password|passwd|pwd)=(?P<secret>'[^'\n]{1,500}'|[^\s'\";&]{1,500})", re.IGNORECASE
 )
 _BESIDE = re.compile(r"(?<![\w-])(?:host|hostaddr|dbname|database|server|user|uid|port|sslmode)=", re.IGNORECASE)
 """What stands in one line with a password in a connection string; without it, it is some other text."""
-_REACH = 1_000
 _SQL = re.compile(rf"(?<!\w){_NAMES}\s*(?:=|\s)\s*'(?P<secret>[^']{{1,500}})'", re.IGNORECASE)
 """In a query that a source sends: `token = '...'`, `password '...'`."""
 _KEY = re.compile(r"(?:[a-z0-9]+_)*(?:password|passwd|api_?key|secret_?key|secret_access_key|access_token|auth_token)")
@@ -105,16 +105,21 @@ def literals(text: str) -> Iterator[Literal]:
             continue
         for match in re.finditer(form.pattern, text):
             if form.what == "a private key":
-                block = _BLOCK.match(text, match.start())
-                yield Literal(form.what, match.start(), block.end() if block else match.end(), match[0], match[0])
-            elif form.what != "a password in a connection string" or _BESIDE.search(_near(text, match.start())):
+                end = text.find("-----END", match.end(), match.end() + _LONGEST_KEY)
+                yield Literal(form.what, match.start(), max(end, match.end()), match[0], match[0])
+            else:
                 yield from _unless_stand_in(form.what, match)
+    yield from _connections(text)
 
 
-def _near(text: str, at: int) -> str:
-    """The line around a place, as far as a connection string may reach."""
-    start, end = max(0, at - _REACH), at + _REACH
-    return text[start:at].rpartition("\n")[2] + text[at:end].partition("\n")[0]
+def _connections(text: str) -> Iterator[Literal]:
+    """The passwords in connection strings such as `host=db password=...`."""
+    start = 0
+    for line in text.split("\n") if _CONNECTION.search(text) else ():
+        if _BESIDE.search(line):
+            for match in _CONNECTION.finditer(text, start, start + len(line)):
+                yield from _unless_stand_in("a password in a connection string", match)
+        start += len(line) + 1
 
 
 def _unless_stand_in(what: str, match: re.Match[str]) -> Iterator[Literal]:
@@ -123,19 +128,20 @@ def _unless_stand_in(what: str, match: re.Match[str]) -> Iterator[Literal]:
 
 
 def told(text: str, path: str, document: Document | None, found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """The problems that were found, with those of literal secrets, and without the secrets in their words."""
+    """The problems that were found, with those of literal secrets, and without the secrets in their words.
+
+    Where there are very many, nothing else is said: of a file like that, any word may be one.
+    """
     shown = text.removeprefix("\ufeff")
-    places = {_span(shown, literal.start, literal.end): literal for literal in literals(shown)}
+    lines = Lines(shown)
+    places = {lines.span(one.start, one.end): one for one in islice(literals(shown), _MANY)}
     wheres: dict[Span, str] = {}
-    known = {literal.secret for literal in places.values()}
-    # What a string holds and the text does not show, an escape hides.
-    hidden = bool(places) or "\\" in shown
-    for at, value in _strings(document.value, ()) if document is not None else ():
-        for literal in (*(literals(value) if hidden else ()), *_by_place(at, value)):
-            span = document.inside(at, literal.start, literal.end) if document is not None else START
+    if document is not None and len(places) < _MANY:
+        known = {literal.secret for literal in places.values()}
+        for span, where, literal in _in_values(document, read=bool(places) or "\\" in shown):
             if span in places or literal.secret not in known:
                 places.setdefault(span, literal)
-                wheres[span] = document.where(at) if document is not None else ""
+                wheres[span] = where
     if not places:
         return tuple(found)
     secrets = (
@@ -144,12 +150,15 @@ def told(text: str, path: str, document: Document | None, found: Iterable[Diagno
         )
         for span, literal in places.items()
     )
-    return (*(_masked(problem, places.values()) for problem in found), *secrets)
+    others = found if len(places) < _MANY else ()
+    return (*(_masked(problem, places.values()) for problem in others), *secrets)
 
 
-def _span(text: str, start: int, end: int) -> Span:
-    line, last = text.count("\n", 0, start) + 1, text.count("\n", 0, end) + 1
-    return Span(line, start - text.rfind("\n", 0, start), last, end - text.rfind("\n", 0, end))
+def _in_values(document: Document, *, read: bool) -> Iterator[tuple[Span, str, Literal]]:
+    """The secrets that their place in the spec tells, and if asked what a string holds: an escape may hide it."""
+    for at, value in _strings(document.value, ()):
+        for literal in (*(literals(value) if read else ()), *_by_place(at, value)):
+            yield document.inside(at, literal.start, literal.end), document.where(at), literal
 
 
 def _strings(value: Any, at: Pointer) -> Iterator[tuple[Pointer, str]]:

@@ -141,7 +141,7 @@ def _add(found: dict[int, _Hit], cause: str, protected: Protected, hits: Iterato
 
 def _same(rows: pa.Table, column: str, protected: Protected, counterpart: str) -> Iterator[tuple[int, str | None]]:
     """The numbers of the rows whose value is protected, each with the protected one; NULL is no value."""
-    mine, theirs = rows.column(column), pc.drop_null(protected.rows.column(counterpart))
+    mine, theirs = rows.column(column), protected.rows.column(counterpart)
     if mine.type != theirs.type:
         message = (
             f"`{column}` is {mine.type} and `{counterpart}` of dataset `{protected.name}` is {theirs.type}: "

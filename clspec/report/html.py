@@ -35,11 +35,11 @@ class _Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Flips:
-    """The rows that the champion had right, under one seed: how many, and the first of them."""
+    """The rows that the champion had right: how many under each seed, and the first of them with what was said."""
 
-    seed: int
-    count: int
-    rows: tuple[Mapping[str, Any], ...]
+    counts: str
+    rows: tuple[tuple[_Example, str], ...]
+    """With what the champion said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class _Scenario:
     reasons: tuple[tuple[int, str, str], ...]
     """Seed, verdict and reason; the seeds that passed say nothing where another did not."""
     parts: tuple[_Part, ...]
-    flips: tuple[_Flips, ...]
+    flips: _Flips | None
     slices: tuple[_Slice, ...]
 
 
@@ -109,16 +109,21 @@ def _scenarios(content: Mapping[str, Any]) -> Iterator[_Scenario]:
                 for name, text in texts.items()
                 if text
             ),
-            flips=tuple(_flips(judged)),
+            flips=_flips(judged),
             slices=tuple(_slices([scenario for _, scenario in judged])),
         )
 
 
-def _flips(judged: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[_Flips]:
-    for seed, scenario in judged:
-        found = scenario["flipped"]
-        if found and found["count"]:
-            yield _Flips(seed=seed, count=found["count"], rows=tuple(found["rows"][:_EXAMPLES]))
+def _flips(judged: Sequence[tuple[int, Mapping[str, Any]]]) -> _Flips | None:
+    found = {str(seed): scenario["flipped"] for seed, scenario in judged if scenario["flipped"]}
+    champion = {row["key"]: str(row["champion"]) for flips in found.values() for row in flips["rows"]}
+    if not champion:
+        return None
+    rows = _merged({seed: flips["rows"] for seed, flips in found.items()})
+    return _Flips(
+        counts=", ".join(f"{flips['count']} under seed {seed}" for seed, flips in found.items()),
+        rows=tuple((example, champion[key]) for key, example in rows),
+    )
 
 
 def _slices(judged: Sequence[Mapping[str, Any]]) -> Iterator[_Slice]:
@@ -141,18 +146,27 @@ def _facts(told: Mapping[str, Any]) -> dict[str, str]:
 
 def _wrong(examples: Mapping[str, Any], scenario: str, part: str) -> tuple[_Example, ...]:
     """The first wrong rows of all seeds, those that most seeds had wrong first."""
+    found = {seed: of.get(scenario, {}).get(part, []) for seed, of in examples.items()}
+    return tuple(example for _, example in _merged(found))
+
+
+def _merged(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[tuple[Any, _Example]]:
+    """Rows by seed as one list of keys and examples, those of most seeds first."""
     labels: dict[Any, Any] = {}
     said: dict[Any, dict[Any, list[str]]] = {}
-    for seed, found in examples.items():
-        for row in found.get(scenario, {}).get(part, []):
+    for seed, rows_of_seed in found.items():
+        for row in rows_of_seed:
             labels[row["key"]] = row["label"]
             said.setdefault(row["key"], {}).setdefault(row["said"], []).append(seed)
     often = sorted(said, key=lambda key: -sum(map(len, said[key].values())))
-    return tuple(
-        _Example(
-            key=str(key),
-            label=str(labels[key]),
-            said="; ".join(f"{answer} (seed {', '.join(seeds)})" for answer, seeds in said[key].items()),
+    return [
+        (
+            key,
+            _Example(
+                key=str(key),
+                label=str(labels[key]),
+                said="; ".join(f"{answer} (seed {', '.join(seeds)})" for answer, seeds in said[key].items()),
+            ),
         )
         for key in often[:_EXAMPLES]
-    )
+    ]

@@ -6,11 +6,11 @@ Where what was measured is not just what is demanded (another check, slices or g
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from clspec import catalog
 from clspec.catalog import f1_of_jaccard
+from clspec.stats.limits import Limits
 from clspec.stats.proportion import Tally
 from clspec.stats.verdict import Case, Demand, Judgement, Verdict, judge_point, not_compared
 from clspec.step.counts import compares
@@ -101,16 +101,19 @@ def _problem(check: dict[str, Any], counted: Counted) -> str:
     """Why what was counted is no result; empty where it is one."""
     if counted.problem is not None:
         return f"there is no result: {counted.problem}"
-    low, high = check["range"] or (-inf, inf)
-    if counted.value is None or low <= counted.value <= high:
+    limits = Limits(*(check["range"] or ()))
+    if counted.value is None or limits.holds(counted.value):
         return ""
-    return f"there is no result: {counted.value:g} is not in the metric's range, {low:g} to {high:g}"
+    return f"there is no result: {counted.value:g} is not in the metric's range, {limits.low:g} to {limits.high:g}"
 
 
 def _case(scenario: dict[str, Any], check: dict[str, Any], counted: Counted | None, nulls: int) -> Case:
     """A check's demand, and its evidence, if that is of the kind that the metric has."""
     known = catalog.METRICS.get(check["metric"])
-    demand = _demand(scenario, check["kind"], check["threshold"], "spread" if known is None else known.judged)
+    demand = replace(
+        _demand(scenario, check["kind"], check["threshold"], "spread" if known is None else known.judged),
+        limits=Limits(*known.range) if known is not None else Limits(*(check["range"] or ())),
+    )
     if counted is None:
         return Case(demand=demand, nulls=nulls)
     if counted.rows == 0:

@@ -137,8 +137,8 @@ def _reuse(job: Job, models: Sequence[str]) -> list[str]:
     decisions = Decisions(job.storage, job.config["spec"])
     count = decisions.count(golden) + (not decisions.knows(golden, models))
     way_out = (
-        "collect new golden rows, add them with `clspec data add` and pin them with `clspec lock SPEC --update`, "
-        "so that a version that no model was chosen by decides"
+        "make golden rows that no model was chosen by, add them with `clspec data add` and pin them with "
+        "`clspec lock --update`"
     )
     if count > limit and not decisions.knows(golden, models):
         message = (

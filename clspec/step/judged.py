@@ -9,6 +9,7 @@ a p-value that no gate uses, and `power` (see `clspec.step.powers`).
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from clspec.stats.paired import mcnemar
@@ -84,12 +85,18 @@ def _told(check: Asked, judgement: Judgement, seeds: int) -> dict[str, Any]:
         "slice": check.slice,
         "group": check.group,
         **asdict(judgement),
+        "bound": _finite(judgement.bound),
         "verdict": judgement.verdict.value,
         "value": None if counted is None else counted.value,
         "champion": None if counted is None else counted.champion,
         "mcnemar": None if case.paired is None else mcnemar(case.paired),
         "power": power_of(case, judgement, seeds) if check.alone is None else None,
     }
+
+
+def _finite(bound: float | None) -> float | None:
+    """A bound that JSON can hold; an infinite one says as much as none."""
+    return bound if bound is not None and isfinite(bound) else None
 
 
 def _slice(part: measured.Slice) -> dict[str, Any]:

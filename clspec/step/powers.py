@@ -7,16 +7,13 @@ good as the champion, `when_equal_all` the same under all seeds. What cannot be 
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from scipy.special import stdtrit
-
-from clspec.catalog import error_rate
-from clspec.stats.power import CHANCE, all_seeds, passes_with, power_when_equal, spread_power
+from clspec.stats.power import CHANCE, all_seeds, passes_with, power_when_equal, spread_passes_with, spread_power
 
 if TYPE_CHECKING:
-    from clspec.stats.spread import Spread
-    from clspec.stats.verdict import Case, Demand, Judgement
+    from clspec.stats.verdict import Case, Judgement
 
 
 def power_of(case: Case, seen: Judgement, seeds: int) -> dict[str, Any] | None:
@@ -28,7 +25,7 @@ def power_of(case: Case, seen: Judgement, seeds: int) -> dict[str, Any] | None:
     if case.spread is not None and demand.kind == "margin":
         return _equal(spread_power(demand, case.spread, 0.0), seeds)
     if case.spread is not None:
-        return _at(*(_spread_value(demand, case.spread, chance) for chance in _chances(seeds)))
+        return _at(*(spread_passes_with(demand, case.spread, chance) for chance in _chances(seeds)))
     if case.tally is not None and seen.effective:
         rows = seen.effective
         return _at(*(passes_with(rows, demand, chance) for chance in _chances(seeds)))
@@ -41,17 +38,10 @@ def _chances(seeds: int) -> tuple[float, float]:
 
 
 def _at(one: float | None, every: float | None) -> dict[str, Any]:
+    one, every = (value if value is not None and isfinite(value) else None for value in (one, every))
     return {"chance": CHANCE, "passes_at": one, "passes_at_all": every, "when_equal": None, "when_equal_all": None}
 
 
 def _equal(chance: float, seeds: int) -> dict[str, Any]:
     every = all_seeds(chance, seeds)
     return {"chance": CHANCE, "passes_at": None, "passes_at_all": None, "when_equal": chance, "when_equal_all": every}
-
-
-def _spread_value(demand: Demand, seen: Spread, chance: float) -> float | None:
-    """The true value whose estimate stands so far from the threshold that the bound meets it with this chance."""
-    if seen.error == 0 or seen.freedom == 0:
-        return None
-    distance = seen.error * (stdtrit(seen.freedom, 1 - error_rate(demand.confidence)) + stdtrit(seen.freedom, chance))
-    return float(demand.threshold - distance if demand.kind == "max" else demand.threshold + distance)

@@ -385,6 +385,13 @@ def test_power_is_told_for_one_seed_and_for_all(bench):
     assert judged(few)["checks"][0]["power"]["passes_at"] is None
 
 
+def test_a_bound_at_infinity_is_told_as_none(bench):
+    scenario = demanded("s", demand("max", 0.5, "mae", None))
+    found = gate(bench, [scenario], [measured("s", spreads(1e-9, 5.0, "mae"))])
+    (check,) = judged(found)["checks"]
+    assert (check["verdict"], check["bound"]) == ("fail", None)
+
+
 def test_what_is_told_of_slices_and_flips_is_in_the_verdict(bench):
     told = [{"name": "night", "rows": 3, "nulls": 1, "checks": [{"metric": "recall", "class": "dog", "value": 0.5}]}]
     flipped = {"count": 1, "rows": [{"key": "a", "label": "dog", "said": "cat", "champion": "dog"}]}

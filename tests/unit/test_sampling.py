@@ -158,6 +158,23 @@ def test_the_audit_stays_a_fair_sample():
     assert counts["dropped"] == {"key": 0, "near": 400, "group": 0, "budget": 100}
 
 
+def test_what_looks_like_any_row_of_the_audit_goes(monkeypatch):
+    """Rows of the audit may look like each other; each of them keeps others away all the same."""
+    bits = {"first": 0, "second": 0b11, "other": 0b1111}
+    order = [one["key"] for one in chosen([row(key) for key in bits], plan())[0] if one["key"] != "other"]
+    looks = dict(zip([*order, "other"], bits.values(), strict=True))
+    monkeypatch.setattr(
+        sampling,
+        "looks",
+        lambda rows, *_: (
+            list(range(len(rows))),
+            np.array([looks[key] for key in rows.column("key").to_pylist()], np.uint64),
+        ),
+    )
+    found = [row("other"), *(row(key, audit=True) for key in order)]
+    assert {one["key"] for one in chosen(found, plan(distance=2))[0]} == set(order)
+
+
 def test_one_row_for_each_key():
     twice = [row("k", name="b", pred="dog"), row("k", name="a"), row("k", name="c")]
     assert [one["clspec.id"] for one in chosen(twice, plan())[0]] == ["a"]

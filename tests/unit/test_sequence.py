@@ -60,5 +60,5 @@ def test_an_entry_that_cannot_be_read_is_named(found, tmp_path, text):
     found.add({"n": 1}, after=0)
     (tmp_path / "spec/log/00000001.json").write_bytes(text.encode("latin-1"))
     for read in (found.entries, found.newest):
-        with pytest.raises(DataError, match="spec/log/00000001.json is no entry of a sequence"):
+        with pytest.raises(DataError, match=r"spec/log/00000001\.json is no entry of a sequence"):
             read()

@@ -4,6 +4,7 @@ import copy
 import json
 import types
 import typing
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clspec import api, parse, shape, spec
+from clspec import compile as pipe
+from clspec import parse, shape, spec
 from clspec.codes import CODES
 from clspec.load import load
 from clspec.report.diagnostics import as_json, as_text
@@ -338,7 +340,7 @@ def judged(value, tmp_path, monkeypatch):
     Path("spec.lock").write_text(VALID.with_suffix(".lock").read_text())
     if not Path("code").exists():
         Path("code").symlink_to(VALID.parent / "code")
-    return api.check("spec.yaml").diagnostics
+    return pipe.read("spec.yaml").diagnostics
 
 
 def valid():
@@ -562,7 +564,7 @@ def test_what_an_alias_repeats_is_told_once(tmp_path, monkeypatch):
     Path("spec.yaml").write_text(text)
     Path("spec.lock").write_text(EXAMPLES["robotaxi"].with_suffix(".lock").read_text())
     Path("robotaxi").symlink_to(EXAMPLES["robotaxi"].with_suffix(""))
-    (found,) = api.check("spec.yaml").diagnostics
+    (found,) = pipe.read("spec.yaml").diagnostics
     assert (found.code, found.where, found.hint) == (
         "CLS204",
         "sources.first_drives.columns.label",
@@ -586,7 +588,7 @@ def test_check_never_falls_over(name, data, tmp_path_factory):
     path.write_text(json.dumps(data.draw(mutants(name)), indent=1))
     if data.draw(st.booleans()):
         path.with_suffix(".lock").write_text(EXAMPLES["robotaxi"].with_suffix(".lock").read_text())
-    checked = api.check(str(path))
+    checked = pipe.read(str(path), as_of=date(2026, 11, 25))
     assert checked.facts is not None or any(d.is_error for d in checked.diagnostics)
     text = as_text(checked.diagnostics, checked.sources, colours=False)
     assert text.count(f"{path}:") == len(checked.diagnostics)
@@ -626,32 +628,16 @@ def test_every_limit_of_the_schema_has_words():
     assert keywords - structure - {"additionalProperties", "format", "description"} <= _WORDS.keys()
 
 
-def test_the_whole_language_is_refused_only_for_what_is_not_built(monkeypatch):
+@pytest.mark.parametrize("environment", [None, "prod"])
+def test_the_whole_language_is_carried_out(environment, monkeypatch):
     monkeypatch.chdir(ROOT)
-    checked = api.check("tests/data/full.yaml")
-    assert {d.code for d in checked.diagnostics} == {"CLS801", "CLS601", "CLS308", "CLS412"}
+    checked = pipe.read("tests/data/full.yaml", environment, date(2026, 11, 25))
     assert set(value_of("full")) == set(schema()["properties"])
-    unbuilt = [d.where for d in checked.diagnostics if d.code == "CLS801"]
-    assert unbuilt == [
-        "sources.fleet.freshness",
-        "sources.fleet.expect",
-        "sources.rider_reports.type",
-        "golden.baseline",
-        "golden.reuse",
-        "golden.slices",
-        "golden.scenarios.occluded-cyclist.checks.1.margin",
-        "golden.scenarios.urban-day.for_each",
-        "golden.scenarios.urban-day.checks.0.margin",
-        "golden.scenarios.urban-day.checks.0.max_gap",
-        "golden.scenarios.urban-day.checks.1.metric",
-        "feedback",
-        "promotion",
-        "triggers.2.run",
-        "triggers.3.run",
-        "notify",
-        "environments",
-        "waivers",
-    ]
+    assert checked.diagnostics == ()
+    assert [(d.code, d.where) for d in checked.waived] == [("CLS412", "golden.scenarios.occluded-cyclist")]
+    made = pipe.plan(checked)
+    assert [pipeline.name for pipeline in made.pipelines] == ["regression", "improvement"]
+    assert made.store == ("s3://perception/cl" if environment else "../.clspec/store")
 
 
 def test_a_reader_that_meets_what_the_schema_let_through_says_where():

@@ -28,6 +28,7 @@ from clspec.data import table
 from clspec.data.storage import storage_at
 from clspec.data.versions import Dataset, Shape
 from clspec.plan import Kind
+from clspec.report.scenarios import as_text
 from clspec.stats.proportion import tally
 from clspec.step.model import digest as model_digest
 from clspec.step.program import main
@@ -1541,6 +1542,14 @@ def test_nothing_in_a_report_is_markup_or_template(bench):
     verdict["reasons"].append(HOSTILE)
     verdict["seeds"][0]["scenarios"][0]["reason"] = HOSTILE
     verdict["seeds"][0]["scenarios"][0]["checks"][0] |= {"reason": HOSTILE, "class": HOSTILE, "metric": HOSTILE}
+    verdict |= {"warnings": [HOSTILE], "champion": {"number": HOSTILE, "model": HOSTILE}}
+    flip = {"key": HOSTILE, "label": HOSTILE, "said": HOSTILE, "champion": HOSTILE}
+    told = [{"metric": HOSTILE, "class": HOSTILE, "value": 0.5}]
+    verdict["seeds"][0]["scenarios"][0] |= {
+        "flipped": {"count": 1, "rows": [flip]},
+        "slices": [{"name": HOSTILE, "rows": 1, "nulls": 0, "checks": told}],
+    }
+    verdict["seeds"][0]["scenarios"][0]["checks"][0]["title"] = HOSTILE
     made_by = {**record(HOSTILE, params={HOSTILE: HOSTILE}), "spec": HOSTILE, "image": HOSTILE, "code": HOSTILE}
     made_by |= {"datasets": {HOSTILE: HOSTILE}, "pipeline": HOSTILE}
     made_by["scenarios"][0] |= {"select": HOSTILE, "guard": HOSTILE}
@@ -1571,6 +1580,48 @@ def test_nothing_in_a_report_is_markup_or_template(bench):
     assert not any(name.startswith("on") for _, attributes in found.tags for name in attributes)
     assert "49" not in found.words
     assert found.words.count(HOSTILE) >= 15
+
+
+def test_the_report_of_a_comparison_shows_the_champion_the_flips_and_the_slices(bench):
+    """Of a verdict with all that a check can tell; the table for a terminal says the same."""
+    margin = {**demand("margin", 0.05, "accuracy", None), "title": "dogs[night, sky=rain]", "part": "scenario"}
+    numbers = {"estimate": -0.03, "bound": -0.06, "rows": 200, "clusters": None, "effective": 200.0}
+    power = {"chance": 0.8, "passes_at": None, "passes_at_all": None, "when_equal": 0.9, "when_equal_all": 0.729}
+    told = {"slice": "night", "group": {"column": "sky", "value": "rain"}, "mcnemar": 0.1, "power": power}
+    check = {**margin, **numbers, **told, "value": 0.9, "champion": 0.93, "verdict": "fail", "reason": "worse"}
+    flipped = {"count": 30, "rows": [{**wrong("row-1"), "champion": "hound"}]}
+    values = [{"metric": "accuracy", "class": None, "value": 0.75}, {"metric": "recall", "class": "dog", "value": None}]
+    slices = [{"name": "dawn", "rows": 40, "nulls": 3, "checks": values}]
+    scenario = {"id": "dogs", "must_pass": True, "verdict": "fail", "reason": "worse", "checks": [check]}
+    scenario |= {"slices": slices, "flipped": flipped}
+    verdict = {
+        "verdict": "fail",
+        "reasons": ["dogs (seed 1): worse"],
+        "warnings": ["this is decision 9 of 10"],
+        "champion": {"number": 3, "model": "sha256:old"},
+        "golden": "sha256:9",
+        "seeds": [{"seed": 1, "model": "sha256:new", "scenarios": [scenario]}],
+    }
+    assert report(bench, verdict, record("dogs")).code == 0
+    words = page(bench).words
+    assert "Compared with champion 3, sha256:old ." in words
+    assert "Warning: this is decision 9 of 10" in words
+    row_of_table = "dogs[night, sky=rain] 1 accuracy -0.0300 (0.9000) 0.9300 -0.0600 > -0.05 200 fail worse"
+    assert f"{row_of_table} (power: 90% if equal; 73% with all seeds)" in words
+    assert "the champion had right and this model has wrong: 30 under seed 1 golden row" in words
+    assert "row-1 dog hound cat (seed 1)" in words
+    assert "dawn 40 (3 NULL) accuracy 0.7500 dawn 40 (3 NULL) recall dog -" in words
+    shown = as_text(verdict, 200)
+    assert "champion" in shown.splitlines()[0]
+    assert row_of_table.split() == shown.splitlines()[1].split()
+    assert shown.splitlines()[-1] == "warning: this is decision 9 of 10"
+
+
+def test_the_report_of_a_run_that_made_no_model(bench):
+    assert bench.run("report", record(), outputs=["report"]).code == 0
+    words = page(bench).words
+    assert "spec not judged" in words
+    assert "This run made no model, so there was none to judge." in words
 
 
 def test_a_report_needs_no_other_file(bench):

@@ -48,6 +48,12 @@ def model(example, tmp_path_factory):
     return folder
 
 
+def table(path):
+    """The rows of a CSV file."""
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
 def test_the_three_parts_are_the_published_cases_and_share_none(example):
     biopsies, _, _ = example
     learned, golden = list(biopsies.learned()), list(biopsies.golden())
@@ -139,7 +145,7 @@ def test_one_class_alone_teaches_nothing(example, model, tmp_path):
 def test_the_clinic_sees_no_golden_and_no_learned_patient(example, model, tmp_path):
     biopsies, _, clinic = example
     clinic.write(tmp_path, "clinic-1", model, DAY)
-    rows = list(csv.DictReader((tmp_path / "inferences" / "clinic-1.csv").open()))
+    rows = table(tmp_path / "inferences" / "clinic-1.csv")
     assert len(rows) == 64 * clinic.VISITS
     others = {row["patient_id"] for row in (*biopsies.golden(), *biopsies.learned())}
     assert not {row["patient_id"] for row in rows} & others
@@ -150,8 +156,8 @@ def test_the_clinic_sees_no_golden_and_no_learned_patient(example, model, tmp_pa
 def test_reports_come_late_name_known_visits_and_say_what_it_was(example, model, tmp_path):
     biopsies, _, clinic = example
     clinic.write(tmp_path, "clinic-1", model, DAY)
-    visits = {row["inference_id"]: row for row in csv.DictReader((tmp_path / "inferences" / "clinic-1.csv").open())}
-    reports = list(csv.DictReader((tmp_path / "reports" / "clinic-1.csv").open()))
+    visits = {row["inference_id"]: row for row in table(tmp_path / "inferences" / "clinic-1.csv")}
+    reports = table(tmp_path / "reports" / "clinic-1.csv")
     truth = {case.case_id: case.label for case in biopsies.clinic()}
     assert {report["finding"] for report in reports} == {"benign", "malignant"}
     for report in reports:
