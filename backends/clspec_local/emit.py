@@ -42,7 +42,7 @@ for number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, lambda number, _: sys.exit(128 + number))  # not without ending the step
 {secrets}
 
-skipped = set()
+done, skipped = set(), set()
 last = []
 """Steps that run at the end, however the others ended."""
 
@@ -94,7 +94,7 @@ def perform(
     command += ["--store", store, "--code", str(given.code.resolve()), "--folder", str(given.folder.resolve())]
     command += ["--as-of", begun] if impure else []
     for name, (producer, output) in dict(inputs).items():
-        if producer not in skipped and (name not in optional or out(producer, output).exists()):
+        if producer in done or name not in optional:  # what an earlier run left there is none of this run's
             command += ["--in", f"{{name}}={{out(producer, output)}}"]
     for name in outputs:
         command += ["--out", f"{{name}}={{out(step, name)}}"]
@@ -104,6 +104,7 @@ def perform(
         print(f"{{step}}: runs", flush=True)
         ended, broken = attempt(command, cpu, memory, timeout)
         if ended == 0 and not broken:
+            done.add(step)
             return 0
         print(f"{{step}}: {{broken or f'ended with {{ended}}'}}", file=sys.stderr, flush=True)
         infrastructure = ended < 0 or ended in (75, 137, 143)

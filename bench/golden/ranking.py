@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 GROUPS = 100
-THRESHOLD, GOOD = 0.9, 0.95
-_OF_CLASS = 0.3
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,11 @@ class Ranking:
         return np.asarray(((down @ self.over) * across).sum(axis=1) / (down.sum(axis=1) * across.sum(axis=1)))
 
 
-def draw(rng: np.random.Generator, clusters: int, size: int, icc: float, auroc: float) -> Ranking:
-    """One golden set and what a model with this area scores on it."""
+def draw(rng: np.random.Generator, shape: tuple[int, int], icc: float, auroc: float, of_class_share: float) -> Ranking:
+    """One golden set of so many clusters and rows in each, and what a model with this area scores on it."""
+    clusters, size = shape
     cluster = np.repeat(np.arange(clusters), size)
-    of_class = rng.permutation(len(cluster)) < _OF_CLASS * len(cluster)
+    of_class = rng.permutation(len(cluster)) < of_class_share * len(cluster)
     hardness = np.sqrt(icc) * rng.normal(size=clusters)[cluster]
     score = np.where(of_class, separation(auroc) - hardness, hardness) + sqrt(1 - icc) * rng.normal(size=len(cluster))
     over = score[of_class][:, None] > score[~of_class][None, :]

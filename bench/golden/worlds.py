@@ -6,7 +6,7 @@ gates see is made of these sums, the naive ones' too. An independent row is a cl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import exp, log, pi, sqrt
 from typing import TYPE_CHECKING, Literal
 
@@ -48,7 +48,7 @@ class World:
 
 def _shares(rng: np.random.Generator, shape: tuple[int, int], icc: float, mean: float) -> np.ndarray:
     """Each cluster's own share, from a beta distribution with this intracluster correlation."""
-    if icc == 0:
+    if icc == 0 or mean == 0:
         return np.full(shape, mean)
     return rng.beta(mean * (1 - icc) / icc, (1 - mean) * (1 - icc) / icc, shape)
 
@@ -85,10 +85,14 @@ def _mean_error(rng: np.random.Generator, shape: tuple[int, int], size: int, icc
     return np.stack([np.full(shape, size), mean * factor * errors], axis=-1)
 
 
-def _heavy_error(rng: np.random.Generator, shape: tuple[int, int], size: int, _: float, mean: float) -> np.ndarray:
-    """Lognormal errors, the largest of them some twenty times the mean."""
-    errors = np.exp(rng.normal(size=(*shape, size))).sum(axis=-1) / exp(0.5)
-    return np.stack([np.full(shape, size), mean * errors], axis=-1)
+def _heavy_error(deviation: float) -> Draw:
+    """Lognormal errors: with a log deviation of 1 the largest are some twenty times the mean, with 1.5 some fifty."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, int], size: int, _: float, mean: float) -> np.ndarray:
+        errors = np.exp(deviation * rng.normal(size=(*shape, size))).sum(axis=-1) / exp(deviation**2 / 2)
+        return np.stack([np.full(shape, size), mean * errors], axis=-1)
+
+    return draw
 
 
 def _error_difference(
@@ -160,6 +164,7 @@ PAIRED = World(
     draw=_paired(0.02),
     value=lambda sums: (sums[..., 1] - sums[..., 2]) / sums[..., 0],
 )
+NOTHING_GAINED = replace(PAIRED, name="accuracy, margin, nothing gained", draw=_paired(0.0))
 AT_LEAST = World(
     name="recall, min", kind="min", evidence="tally", threshold=0.95, good=0.98, draw=_proportion, value=_ratio
 )
@@ -209,11 +214,12 @@ HEAVY_MAE = World(
     evidence="spread",
     threshold=1.0,
     good=0.8,
-    draw=_heavy_error,
+    draw=_heavy_error(1.0),
     value=_ratio,
     judged="spread",
     limits=(0.0, np.inf),
 )
+HEAVIER_MAE = replace(HEAVY_MAE, name="mae, max, still heavier tails", draw=_heavy_error(1.5))
 MAE_DIFFERENCE = World(
     name="mae, margin",
     kind="margin",

@@ -60,7 +60,7 @@ def _data_arguments(data_verbs: Any) -> Iterable[Any]:
     diff = data_verbs.add_parser("diff", help="what came and went between two versions", epilog=EXIT_CODES)
     for verb in (log, show, diff):
         verb.add_argument("dataset", metavar="DATASET")
-    show.add_argument("version", nargs="?", metavar="VERSION", help="a number or a digest; default: the newest")
+    show.add_argument("at", nargs="?", metavar="VERSION", help="a number or a digest; default: the newest")
     diff.add_argument("before", metavar="BEFORE", help="a number or a digest")
     diff.add_argument("after", nargs="?", metavar="AFTER", help="default: the newest")
     erase = data_verbs.add_parser("erase", help="take rows out for good, everywhere", epilog=EXIT_CODES)
@@ -200,7 +200,7 @@ def _line(told: Told) -> str:
 def _show(given: argparse.Namespace, facts: Facts) -> int:
     from clspec.registry import history
 
-    found = history.show(facts, given.dataset, given.version)
+    found = history.show(facts, given.dataset, given.at)
     print(_line(found.told))
     for label, count in found.labels.items():
         print(f"  {visible(label)}: {count}")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from clspec.data.parts import PROVENANCE, ROWS
+from clspec.data.table import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from clspec.data.parts import Part
 
 _ORIGIN = {
     **dict.fromkeys(("event", "rules", "origin", "by", "teacher"), "string"),
@@ -66,11 +71,43 @@ class Version:
             origin="",
         )
 
+    def grown(self, shape: Shape, digest: str, rows: int, tables: tuple[Part, ...], origin: str) -> Version:
+        """The version after this one, which has these parts and provenance tables besides."""
+        added = {folder: tuple(part.name for part in tables if part.folder == folder) for folder in (ROWS, PROVENANCE)}
+        return replace(
+            self,
+            number=self.number + 1,
+            digest=digest,
+            rows=rows,
+            group=shape.group,
+            parts=(*self.parts, *added[ROWS]),
+            provenance=(*self.provenance, *added[PROVENANCE]),
+            origin=origin,
+            erased=0,
+        )
+
     def stands_for(self, name: str) -> str:
         """What stands for an older version's part in this one: itself, another, or nothing."""
         while name in self.replaced:
             name = self.replaced[name]
         return name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """What an append did: the version that now holds the rows, how many were new, how many were there already."""
+
+    version: Version
+    new: int
+    known: int
+    conflicts: tuple[Any, ...] = ()
+    """Keys that are there with other content, and were left as they are."""
+    blocked: int = 0
+    """Rows whose key was erased."""
+
+
+class Erased(DataError):
+    """A version held rows that were erased since, so that nobody reads it any more."""
 
 
 def provenance_columns(key: str, kind: str) -> dict[str, str]:

@@ -139,7 +139,8 @@ def event_after(rule: Mapping[str, Any], bit: int, source: Source) -> list[str]:
 def prediction_flip(rule: Mapping[str, Any], bit: int, source: Source) -> list[str]:
     """Hits are the rows between two with one other prediction, all of them within `window` consecutive rows of a group.
 
-    Rows of a group with the same time and id are one row. They are rare, so groups that have such are done again.
+    Rows of one time are in the order of their ids, and those that have that in common too are one row. Sorting by ids
+    is dear, so a group is sorted by time alone first, and once more if it has two rows of one time.
 
     Raises:
         UsageError: the window is too long.
@@ -147,40 +148,40 @@ def prediction_flip(rule: Mapping[str, Any], bit: int, source: Source) -> list[s
     if rule["window"] > LONGEST_WINDOW:
         message = f"rule `{rule['id']}`: a `window` has at most {LONGEST_WINDOW} rows, not {rule['window']}"
         raise UsageError(message)
-    group, twice = source.role("group", rule), name(f"clspec twice {rule['id']}")
-    flips = name(f"clspec flips {rule['id']}")
-    placed = f"({unjudged(rule, source)}) IS NOT TRUE"
+    flips, tied = name(f"clspec flips {rule['id']}"), name(f"clspec tied {rule['id']}")
+    identity = name(source.id)
+    columns = f"{source.role('group', rule)} AS g, {source.role('prediction', rule)} AS p, {source.time} AS t"
+    judged = f"FROM {ROWS} WHERE ({unjudged(rule, source)}) IS NOT TRUE"
     once = (
-        f"(SELECT * FROM {ROWS} WHERE {placed} AND {group} IN (SELECT g FROM {twice}) "
-        f"QUALIFY row_number() OVER (PARTITION BY {group}, {source.time}, {name(source.id)} ORDER BY {AT}) = 1)"
+        f"SELECT {columns}, {AT} AS place, {identity} AS id {judged} AND {source.role('group', rule)} IN "
+        f"(SELECT g FROM {tied}) QUALIFY row_number() OVER (PARTITION BY g, t, id ORDER BY place) = 1"
     )
-    insert = f"INSERT INTO {HITS} SELECT id, place, {bit}, NULL, NULL FROM"
+    by_time = _flips(
+        rule["window"], "g, place, lag(t) OVER w = t AS tie", f"SELECT {columns}, {AT} AS place {judged}", "t"
+    )
+    untied = f"{ROWS} AS r JOIN {flips} AS f ON r.{AT} = f.place ANTI JOIN {tied} AS d ON f.g = d.g"
+    by_id = _flips(rule["window"], "id, place", once, "t, id")
     return [
-        f"CREATE TEMP TABLE {flips} AS {_flips(rule, source, ROWS, placed)}",
-        f"CREATE TEMP TABLE {twice} AS SELECT DISTINCT g FROM {flips} WHERE again",
-        f"{insert} {flips} WHERE g NOT IN (SELECT g FROM {twice})",
-        f"{insert} ({_flips(rule, source, once, 'TRUE')}) WHERE NOT again",
+        f"CREATE TEMP TABLE {flips} AS SELECT g, place, tie FROM ({by_time}) WHERE flip OR tie",
+        f"CREATE TEMP TABLE {tied} AS SELECT DISTINCT g FROM {flips} WHERE tie",
+        f"INSERT INTO {HITS} SELECT r.{identity}, r.{AT}, {bit}, NULL, NULL FROM {untied}",
+        f"INSERT INTO {HITS} SELECT id, place, {bit}, NULL, NULL FROM ({by_id}) WHERE flip",
         f"DROP TABLE {flips}",
-        f"DROP TABLE {twice}",
+        f"DROP TABLE {tied}",
     ]
 
 
-def _flips(rule: Mapping[str, Any], source: Source, rows: str, placed: str) -> str:
-    """Rows that a rule mines, and rows that are there again."""
-    identity, prediction = name(source.id), source.role("prediction", rule)
-    reach = range(1, rule["window"] - 1)
-    before = [f"lag({prediction}, {n}) OVER w AS b{n}" for n in reach]
-    after = [f"lead({prediction}, {n}) OVER w AS a{n}" for n in reach]
-    again = f"(lag({identity}) OVER w = {identity} AND lag({source.time}) OVER w = {source.time}) AS again"
-    columns = [f"{source.role('group', rule)} AS g", f"{identity} AS id", f"{AT} AS place", f"{prediction} AS p"]
+def _flips(window: int, wanted: str, rows: str, order: str) -> str:
+    """Of each row whether it is a flip, and what else is wanted of it."""
+    reach = range(1, window - 1)
+    before = [f"lag(p, {n}) OVER w AS b{n}" for n in reach]
+    after = [f"lead(p, {n}) OVER w AS a{n}" for n in reach]
     flip = " OR ".join(
-        f"(b{n} <> p AND b{n} IN ({', '.join(f'a{m}' for m in reach if n + m < rule['window'])}))" for n in reach[::-1]
+        f"(b{n} <> p AND b{n} IN ({', '.join(f'a{m}' for m in reach if n + m < window)}))" for n in reach
     )
+    sequence = f"WINDOW w AS (PARTITION BY g ORDER BY {order})"
     return (
-        f"SELECT g, id, place, again IS TRUE AS again FROM (SELECT {', '.join([*columns, *before, *after, again])} "
-        f"FROM {rows} WHERE {placed} "
-        f"WINDOW w AS (PARTITION BY {source.role('group', rule)} ORDER BY {source.time}, {identity})) "
-        f"WHERE {flip} OR again"
+        f"SELECT *, {flip} AS flip FROM (SELECT p, {wanted}, {', '.join([*before, *after])} FROM ({rows}) {sequence})"
     )
 
 

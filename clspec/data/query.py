@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-MEMORY = 256
+MEMORY = 192
 """Megabytes that DuckDB may use before it goes on in the scratch folder."""
 _THREADS = 4
 _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
@@ -32,8 +32,8 @@ _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
     "max_expression_depth": 500,
     "disabled_optimizers": "statistics_propagation",
 }
-"""The smallest and the largest value that a Parquet file states are of its numbers, NaN apart. DuckDB concludes from them
-that a column has no NaN, and then `conf >= 0.97` would hold for a score that is not a number.
+"""The smallest and the largest value that a Parquet file states leave NaN out. DuckDB concludes from them that a column
+has no NaN, and then `conf >= 0.97` would hold for a score that is not a number: it must conclude nothing from them.
 """
 
 

@@ -56,7 +56,7 @@ class Queue:
 
     def known_keys(self) -> pa.Array:
         """Every key that was ever enqueued, rejected or appended, as text; erased ones only `is_erased` knows."""
-        return pa.array(sorted(self.contents().items), type=pa.large_string())
+        return self.log.keys()
 
     def is_erased(self, keys: pa.Array | pa.ChunkedArray) -> pa.Array:
         """For each key, as text, whether it was erased."""

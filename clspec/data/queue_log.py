@@ -22,7 +22,7 @@ from clspec.data.sequence import Sequence
 from clspec.data.table import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from clspec.data.sequence import Entry
     from clspec.data.storage import Storage
@@ -64,30 +64,40 @@ class Log:
         Raises:
             DataError: an event or a payload is not what was written.
         """
+        return tuple(
+            Event(
+                kind=str(content.get("event")),
+                content=content,
+                payloads={name: rows.to_pylist() for name, rows in payloads.items()},
+            )
+            for content, payloads in self._loaded(lambda name: name != ROWS)
+        )
+
+    def keys(self) -> pa.Array:
+        """The keys of all rows that came in, or that were kept out, each once and in order."""
+        loaded = self._loaded(lambda name: name in {"index", "keys"})
+        named = [KEYS.empty_table(), *(rows.select(["key"]) for _, found in loaded for rows in found.values())]
+        unique = pc.unique(pa.concat_tables(named).column("key").combine_chunks())
+        return unique.take(pc.sort_indices(unique))
+
+    def rows(self) -> tuple[pa.Table, ...]:
+        """The tables of rows that were enqueued, as they came."""
+        return tuple(rows for _, found in self._loaded(lambda name: name == ROWS) for rows in found.values())
+
+    def _loaded(self, wanted: Callable[[str], bool]) -> tuple[tuple[dict[str, Any], dict[str, pa.Table]], ...]:
+        """What each event says, with those of its payloads whose name is wanted."""
         while True:
             entries = self._sequence.entries()
             instead = replaced(entries)
             try:
-                return tuple(self._event(entry, instead) for entry in entries)
+                return tuple((entry.content, self._payloads(entry, instead, wanted)) for entry in entries)
             except DataError:
                 if len(self._sequence.entries()) == len(entries):
                     raise  # else rows were erased meanwhile, and with them the payloads that held them
 
-    def _event(self, entry: Entry, instead: Mapping[str, str]) -> Event:
-        content = entry.content
-        payloads = {
-            name: self.payload(instead.get(digest, digest)).to_pylist()
-            for name, digest in content.get("payloads", {}).items()
-            if name != ROWS
-        }
-        return Event(kind=str(content.get("event")), content=content, payloads=payloads)
-
-    def rows(self) -> tuple[pa.Table, ...]:
-        """The tables of rows that were enqueued, as they came."""
-        entries = self._sequence.entries()
-        instead = replaced(entries)
-        named = [entry.content.get("payloads", {}).get(ROWS) for entry in entries]
-        return tuple(self.payload(instead.get(digest, digest)) for digest in named if digest is not None)
+    def _payloads(self, entry: Entry, instead: Mapping[str, str], wanted: Callable[[str], bool]) -> dict[str, pa.Table]:
+        named = entry.content.get("payloads", {})
+        return {name: self.payload(instead.get(digest, digest)) for name, digest in named.items() if wanted(name)}
 
     def add(self, content: Mapping[str, Any], payloads: Mapping[str, pa.Table], *, after: int) -> bool:
         """Write an event as number `after` + 1; False if another was first."""

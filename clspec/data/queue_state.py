@@ -6,11 +6,14 @@ a run has taken in is final: what is said of the item afterwards is kept, and ch
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec.structs import replace
 
 from clspec.data.table import DataError
 
@@ -47,8 +50,7 @@ class Vote:
     """The digest of the file that it came in, so that the file can come again."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Item:
+class Item(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A row of the queue without its data: where it came from and what was said of it."""
 
     key: str

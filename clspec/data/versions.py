@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clspec.data import table
-from clspec.data.manifest import Shape, Version, provenance_columns
+from clspec.data.manifest import Appended, Erased, Shape, Version, provenance_columns
 from clspec.data.parts import BLOCKED, PROVENANCE, ROWS, Part, Parts
 from clspec.data.queue_rows import hash_of, texts
 from clspec.data.sequence import Sequence
@@ -28,23 +28,6 @@ if TYPE_CHECKING:
     from clspec.data.storage import Storage
 
 __all__ = ["Appended", "Dataset", "Erased", "Shape", "Version", "fitted", "overlap"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Appended:
-    """What an append did: the version that now holds the rows, how many were new, how many were there already."""
-
-    version: Version
-    new: int
-    known: int
-    conflicts: tuple[Any, ...] = ()
-    """Keys that are there with other content, and were left as they are."""
-    blocked: int = 0
-    """Rows whose key was erased."""
-
-
-class Erased(DataError):
-    """A version held rows that were erased since, so that nobody reads it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +235,8 @@ class Dataset:
             if len(new) == 0:
                 return made
             tables = (self.parts.put_table(ROWS, new), *self._put_provenance(provenance, new, shape))
-            version = _grown(made.version, shape, pa.concat_tables([known, new]), tables, origin)
+            whole = table.digest(pa.concat_tables([known, new]), shape.columns, shape.key)
+            version = made.version.grown(shape, whole, len(known) + len(new), tables, origin)
             if self.commit(version, tables):
                 return replace(made, version=version)
 
@@ -284,21 +268,6 @@ class Dataset:
             message = f"dataset `{self.name}` has other columns or another key in {self.storage.uri} than in the spec"
             raise DataError(message)
         return self.rows(newest)
-
-
-def _grown(before: Version, shape: Shape, whole: pa.Table, tables: tuple[Part, ...], origin: str) -> Version:
-    added = {folder: tuple(part.name for part in tables if part.folder == folder) for folder in (ROWS, PROVENANCE)}
-    return replace(
-        before,
-        number=before.number + 1,
-        digest=table.digest(whole, before.columns, before.key),
-        rows=len(whole),
-        group=shape.group,
-        parts=(*before.parts, *added[ROWS]),
-        provenance=(*before.provenance, *added[PROVENANCE]),
-        origin=origin,
-        erased=0,
-    )
 
 
 def _compared(known: pa.Table, fresh: pa.Table, key: str) -> tuple[pa.Table, tuple[Any, ...]]:

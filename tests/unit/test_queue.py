@@ -302,6 +302,37 @@ def test_erasing_twice_in_a_row_keeps_what_stands_for_what(queue):
     assert queue.is_erased(strings("a", "b", "c", "nobody")).to_pylist() == [True, True, False, True]
 
 
+def test_a_reader_whom_an_erasure_overtakes_reads_again(queue, monkeypatch):
+    enqueue(queue, "a", "b")
+    read, overtaken = Log.payload, []
+
+    def overtaking(log, digest):
+        if not overtaken:
+            overtaken.append(digest)
+            queue.erase(strings("a"))
+            for key in queue.garbage():
+                queue.storage.delete(key)
+        return read(log, digest)
+
+    monkeypatch.setattr(Log, "payload", overtaking)
+    assert sorted(queue.contents().items) == ["b"]
+    assert overtaken
+
+
+def test_a_payload_that_is_swept_before_its_event_is_written_again(queue, monkeypatch):
+    write = Log._put
+
+    def swept(log, content):
+        digest = write(log, content)
+        log.storage.delete(log._key(digest))
+        monkeypatch.setattr(Log, "_put", write)
+        return digest
+
+    monkeypatch.setattr(Log, "_put", swept)
+    assert enqueue(queue, "a")["new"] == 1
+    assert queue.known_keys().to_pylist() == ["a"]
+
+
 def test_a_payload_that_was_changed_or_removed_is_named(queue):
     enqueue(queue, "a")
     (index,) = [event.content["payloads"]["index"] for event in queue.log.read()]

@@ -20,6 +20,7 @@ import pytest
 
 from clspec.data import durable, sources, table
 from clspec.data.sources import Place
+from clspec.data.stages import Stage
 from clspec.data.storage import StorageError, storage_at
 from clspec.data.table import DataError
 from clspec.data.versions import Dataset, Shape
@@ -193,6 +194,69 @@ def test_versions_are_appended_and_read(uri):
     assert list(again.versions()) == made
     assert again.find(made[1].digest) == made[1]
     assert again.rows(made[2]).column("id").to_pylist() == ["k0", "k1", "k2", "same"]
+
+
+RACER = """
+import sys
+from clspec.data import table
+from clspec.data.models import Models
+from clspec.data.promotion import Ladder, Said, rungs
+from clspec.data.storage import storage_at
+from clspec.data.versions import Dataset, Shape
+from clspec.diagnostic import Refused
+shape = Shape(columns={"id": "string", "n": "integer"}, key="id", group=None)
+storage, me = storage_at(sys.argv[1]), sys.argv[2]
+print("ready", flush=True)
+for line in sys.stdin:
+    what, spec = line.split()
+    if what == "append":
+        rows = table.from_rows([{"id": f"{me}-{n}", "n": n} for n in range(3)], shape.columns, "x")
+        print(Dataset(storage, spec, "d").append(rows, shape, me).version.number, flush=True)
+        continue
+    (record,) = Models(storage, spec).records("sha256:" + me * 64)
+    try:
+        Ladder(storage=storage, spec=spec, rungs=rungs([]), compares=True).climb(record, Said(by=me, why="", at=""))
+        print("won", flush=True)
+    except Refused:
+        print("lost", flush=True)
+"""
+
+
+def test_races_have_one_winner_for_each_number_and_lose_nothing(uri):
+    storage, names = storage_at(uri), "0123"
+    start = [sys.executable, "-c", RACER, uri]
+    racers = [
+        subprocess.Popen([*start, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for name in names
+    ]
+
+    def all_say(line):
+        for process in racers:
+            process.stdin.write(f"{line}\n")
+            process.stdin.flush()
+        return [process.stdout.readline().strip() for process in racers]
+
+    try:
+        assert [process.stdout.readline() for process in racers] == ["ready\n"] * 4
+        for round_ in range(20):
+            spec = f"spec{round_}"
+            assert sorted(all_say(f"append {spec}")) == ["1", "2", "3", "4"]
+            found = Dataset(storage, spec, "d")
+            expected = sorted(f"{name}-{n}" for name in names for n in range(3))
+            assert found.rows(found.newest()).column("id").to_pylist() == expected
+            for name in names:
+                made_by = {"datasets": {"d": "t", "g": "g"}, "roles": {"training": "d", "golden": "g"}}
+                verdict = {"verdict": "pass", "champion": None}
+                record = {"model": "sha256:" + name * 64, "made_by": made_by, "verdict": verdict}
+                storage.create(f"{spec}/models/{name * 64}/records/r.json", json.dumps(record).encode())
+            said = all_say(f"promote {spec}")
+            assert sorted(said) == ["lost", "lost", "lost", "won"]
+            (change,) = Stage(storage, spec, "champion").history()
+            assert change.by == names[said.index("won")]
+    finally:
+        for process in racers:
+            process.stdin.close()
+            process.wait()
+            process.stdout.close()
 
 
 def step(kind, config, uri, *arguments):

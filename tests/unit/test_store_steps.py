@@ -12,7 +12,7 @@ from clspec.data.decisions import Decisions
 from clspec.data.erasure import erase
 from clspec.data.queue import Queue
 from clspec.data.queue_state import State
-from clspec.data.stages import Stage
+from clspec.data.stages import Change, Stage
 from clspec.data.storage import storage_at
 from clspec.data.versions import Dataset, Shape
 from clspec.diagnostic import Refused, StepFailed
@@ -158,18 +158,11 @@ def test_code_and_data_do_not_move_at_once(bench):
 def test_new_golden_data_is_data(bench):
     version = bench.held(row("a"))
     bench.register(datasets={"d": version.digest, "g": "sha256:older"})
-    bench.storage.write("spec/x", b"")
-    (Stage(bench.storage, "spec", "champion")).add(promotion_of(bench), after=0)
+    change = Change(model=MODEL, action="promote", by="t", why="", at="", compared_with=None, record="r")
+    Stage(bench.storage, "spec", "champion").add(change, after=0)
     assert pinned(bench, version.digest)["standing"]["moved"] == ["golden"]
     with pytest.raises(Refused, match="the golden data was sha256:older and is"):
         pinned(bench, version.digest, image="another")
-
-
-def promotion_of(bench):
-    from clspec.data.stages import Change
-
-    del bench
-    return Change(model=MODEL, action="promote", by="t", why="", at="", compared_with=None, record="r")
 
 
 @pytest.mark.parametrize("moved", [{"code": "code-2"}, {"params": {"lr": 2}}, {"image": "i"}])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 from clspec import api, graph
@@ -17,6 +18,7 @@ def pinned(name, folder):
     shutil.copytree(SPECS / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(SPECS / f"{name}.yaml", folder)
     (folder / "pyproject.toml").write_text("")
+    _forget(name)
     api.lock(str(folder / f"{name}.yaml"))
     return folder
 
@@ -28,6 +30,7 @@ def verdict(project, name, old="", new=""):
     spec = project / f"{name}.yaml"
     spec.write_text(written.replace(old, new, 1))
     (pipeline,) = (p for p in api.plan(str(spec)).pipelines if p.name == "regression")
+    _forget(name)
     done = {}
     for step in graph.order(pipeline):
         if step.kind in JUDGED_BY:
@@ -36,6 +39,13 @@ def verdict(project, name, old="", new=""):
             done[step.id].mkdir(parents=True)
             assert main(_arguments(step, project, name, done)) == 0, step.id
     return json.loads((done["gate"] / "verdict").read_text())
+
+
+def _forget(name):
+    """Let the example's modules be imported anew, from where a step looks for them."""
+    for module, loaded in list(sys.modules.items()):
+        if Path(getattr(loaded, "__file__", None) or "").parent.name == name:
+            del sys.modules[module]
 
 
 def _arguments(step, project, name, done):

@@ -13,17 +13,25 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--code", type=Path, required=True, help="the folder with the user's code")
 parser.add_argument("--folder", type=Path, required=True, help="the folder of the spec, where its paths count from")
 parser.add_argument("--store", default="s3://perception/cl", help="the store: a URI, or a path counted from the spec's folder")
+parser.add_argument("--as-of", default=None, help="when the run began, ISO 8601; now where it is not given")
 parser.add_argument("--work", type=Path, default=Path("build/work"), help="where the steps leave their results")
 given = parser.parse_args()
+begun = given.as_of or datetime.now(tz=UTC).isoformat(timespec="seconds")
 store = given.store if "://" in given.store else str((given.folder / given.store).resolve())
 for number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, lambda number, _: sys.exit(128 + number))  # not without ending the step
+
+
+done, skipped = set(), set()
+last = []
+"""Steps that run at the end, however the others ended."""
 
 
 def out(step, name):
@@ -31,20 +39,50 @@ def out(step, name):
     return given.work / step / name
 
 
-def run(
-    step, kind, config, inputs=(), outputs=(), parameters=(), when=None, cpu=1.0, memory=None, timeout=None, retries=0
-):
-    """Run the step program; end this program with its exit code if it does not end well."""
+def skip(inputs, when, optional):
+    """Why a step has nothing to do, if so."""
+    reads = [producer for name, (producer, _) in dict(inputs).items() if name not in optional]
+    for producer in (*reads, *([when[0]] if when else [])):
+        if producer in skipped:
+            return f"{producer} was skipped"
     if when and out(when[0], when[1]).read_text() != when[2]:
-        print(f"{step}: skipped, {when[1]} of {when[0]} is not {when[2]}", flush=True)
-        return
+        return f"{when[1]} of {when[0]} is not {when[2]}"
+    return ""
+
+
+def run(step, kind, config, always=False, **rest):
+    """Run the step program; end this program with its exit code if it does not end well."""
+    if always:
+        last.append(lambda: perform(step, kind, config, **rest))
+    elif ended := perform(step, kind, config, **rest):
+        finish(ended)
+
+
+def finish(code):
+    """Run what always runs, whose own end changes nothing, and leave."""
+    for step in last:
+        step()
+    sys.exit(code)
+
+
+def perform(
+    step, kind, config, inputs=(), outputs=(), parameters=(), when=None, optional=(), impure=False,
+    cpu=1.0, memory=None, timeout=None, retries=0,
+):
+    """Run the step program, again where the machine failed it; give its exit code."""
+    if reason := skip(inputs, when, optional):
+        print(f"{step}: skipped, {reason}", flush=True)
+        skipped.add(step)
+        return 0
     settings = out(step, ".config.json")  # a file, since an argument has a longest length
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(json.dumps(config))
     command = [sys.executable, "-m", "clspec.step", kind, "--config", f"@{settings}"]
     command += ["--store", store, "--code", str(given.code.resolve()), "--folder", str(given.folder.resolve())]
+    command += ["--as-of", begun] if impure else []
     for name, (producer, output) in dict(inputs).items():
-        command += ["--in", f"{name}={out(producer, output)}"]
+        if producer in done or name not in optional:  # what an earlier run left there is none of this run's
+            command += ["--in", f"{name}={out(producer, output)}"]
     for name in outputs:
         command += ["--out", f"{name}={out(step, name)}"]
     for name in parameters:
@@ -53,11 +91,13 @@ def run(
         print(f"{step}: runs", flush=True)
         ended, broken = attempt(command, cpu, memory, timeout)
         if ended == 0 and not broken:
-            return
+            done.add(step)
+            return 0
         print(f"{step}: {broken or f'ended with {ended}'}", file=sys.stderr, flush=True)
         infrastructure = ended < 0 or ended in (75, 137, 143)
         if broken or not infrastructure or not left:
-            sys.exit(3 if broken else ended if ended > 0 else 128 - ended)
+            break
+    return 3 if broken else ended if ended > 0 else 128 - ended
 
 
 def attempt(command, cpu, memory, timeout):
@@ -97,4 +137,7 @@ run(
     config={
         "spec": "contract",
     },
+    impure=True,
 )
+
+finish(0)
