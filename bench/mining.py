@@ -165,7 +165,7 @@ def by_hand(folder: Path, rows: int, rules: list[str], out: Path) -> None:
             ANTI JOIN known USING (inference_id)
             QUALIFY row_number() OVER (PARTITION BY inference_id ORDER BY ts) = 1
             ORDER BY inference_id
-        ) TO '{out}' (COMPRESSION zstd)""")
+        ) TO '{out}' (FORMAT parquet, COMPRESSION zstd)""")
     counts = "SELECT count(*), count(inference_id), count(conf), count(accel), min(ts), max(ts) FROM fleet"
     found = database.execute(counts).fetchone()
     print(found, database.execute("SELECT rule, count(*) FROM hits GROUP BY rule").fetchall(), file=sys.stderr)

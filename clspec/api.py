@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import date, datetime
 
+    from clspec.adding import Added
     from clspec.backend import Bundle, Happening, Outcome, Permission
     from clspec.check import Facts
     from clspec.diagnostic import Diagnostic
-    from clspec.pinning import Added, Locked
+    from clspec.locking import Locked
     from clspec.plan import Plan
 
 __all__ = ["Checked", "Compiled", "InvalidSpec", "add", "check", "compile", "facts", "lock", "plan", "run", "write"]
@@ -206,10 +207,10 @@ def lock(  # noqa: PLR0913  # a lock has this many sides
     Raises:
         InvalidSpec: the spec has errors that no lock can mend.
     """
-    from clspec import pinning  # noqa: PLC0415  # data libraries, which a compile does without
+    from clspec import locking  # noqa: PLC0415  # data libraries, which a compile does without
 
     known = _mendable(check(path, environment, day))
-    made = pinning.locked(known, update, image, from_champion=from_champion)
+    made = locking.locked(known, update, image, from_champion=from_champion)
     place = Path(locks.path_for(path))
     write({place.name: locks.render(made.lock)}, place.parent)
     return made
@@ -221,9 +222,9 @@ def add(path: str, dataset: str, origin: str, environment: str | None = None, da
     Raises:
         InvalidSpec: the spec has errors that no data can mend.
     """
-    from clspec import pinning  # noqa: PLC0415  # data libraries, which a compile does without
+    from clspec import adding  # noqa: PLC0415  # data libraries, which a compile does without
 
-    return pinning.add(_mendable(check(path, environment, day)), dataset, origin)
+    return adding.add(_mendable(check(path, environment, day)), dataset, origin)
 
 
 def _mendable(checked: Checked) -> Facts:

@@ -17,10 +17,9 @@ from clspec.data.queue_log import ROW_KEY
 from clspec.data.queue_rows import RESERVED, hash_of
 from clspec.data.queue_state import UNUSABLE, State, Vote
 from clspec.data.queue_votes import Answer, Refusal, labeller
-from clspec.data.storage import storage_at
 from clspec.diagnostic import Refused, UsageError, did_you_mean
-from clspec.project import store_of
 from clspec.spec import HumanFeedback
+from clspec.stored import storage_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,8 +59,7 @@ def queue(facts: Facts) -> Queue:
         UsageError: the spec has none.
     """
     _feedback(facts)
-    store = store_of(facts.document.path, facts.spec.store)
-    return Queue(storage_at(store), facts.spec.metadata.name)
+    return Queue(storage_of(facts), facts.spec.metadata.name)
 
 
 def _feedback(facts: Facts) -> Feedback:

@@ -8,13 +8,13 @@ that have it, of which the first by time counts; then what is known is left out;
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from clspec.data import query, stream
 from clspec.data.candidates import Candidates
+from clspec.data.footers import Footers
 from clspec.data.mining_rules import (
     AT,
     HITS,
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
     import duckdb
 
+_ROWS_AT_ONCE = 3_500_000
+"""So many rows are sorted in memory; their groups, predictions and times take it all."""
+_MOST_PASSES = 8
 _FOUND, _LATER, _MINED = '"clspec found"', '"clspec later"', '"clspec mined"'
 
 
@@ -65,16 +68,17 @@ def mine(  # noqa: PLR0913  # what another process is told
         query.told(f"source `{config['source']['name']}`"),
         query.opened(paths, Path(scratch), query.MEMORY) as database,
     ):
-        work = _Mining(config, database)
+        work = _Mining(config, database, Footers.of(files))
         work.scan(files)
         work.hit(feedback, as_of)
         work.choose(known)
-        return work.write(Path(out), rows=sum(pq.read_metadata(file).num_rows for file in files))
+        return work.write(Path(out))
 
 
 class _Mining:
-    def __init__(self, config: Mapping[str, Any], database: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, config: Mapping[str, Any], database: duckdb.DuckDBPyConnection, footers: Footers) -> None:
         self._database = database
+        self._footers = footers
         self._rules: list[Mapping[str, Any]] = config["rules"]
         if len(self._rules) > MOST_RULES:
             message = f"a spec can have at most {MOST_RULES} rules, not {len(self._rules)}"
@@ -115,7 +119,7 @@ class _Mining:
             if rule["type"] == "event_after":
                 statements = event_after(rule, bit, self._source)
             elif rule["type"] == "prediction_flip":
-                statements = prediction_flip(rule, bit, self._source)
+                statements = prediction_flip(rule, bit, self._source, self._passes)
             elif rule["type"] == "human_feedback":
                 people = self._people(rule, feedback[rule["id"]])
                 table = f"CREATE TEMP TABLE {told(rule)} AS {said(rule, people)}"
@@ -125,6 +129,10 @@ class _Mining:
             for statement in statements:
                 self._run(statement)
 
+    @property
+    def _passes(self) -> int:
+        return max(1, min(_MOST_PASSES, -(-self._footers.rows // _ROWS_AT_ONCE)))
+
     def _hit_alone(self) -> None:
         """The hits of all rules that look at one row, in one pass."""
         asked = [(of_one_row(rule, self._source), self._bits[rule["id"]]) for rule in self._rules]
@@ -132,7 +140,9 @@ class _Mining:
         if alone:
             identity = name(self._source.id)
             rows = f"SELECT {identity} AS id, {AT} AS place, {' | '.join(alone)} AS bits FROM {ROWS}"
-            self._run(f"INSERT INTO {HITS} SELECT *, NULL, NULL FROM ({rows}) WHERE bits <> 0 AND id IS NOT NULL")
+            self._run(
+                f"INSERT INTO {HITS} SELECT r.*, NULL, NULL FROM ({rows}) AS r WHERE r.bits <> 0 AND r.id IS NOT NULL"
+            )
 
     def _people(self, rule: Mapping[str, Any], files: Sequence[str]) -> Feedback:
         source = rule["feedback"]
@@ -148,7 +158,7 @@ class _Mining:
 
     def choose(self, known: Mapping[str, str]) -> None:
         """Of rows with one id, and then with one key, keep the first by time; leave out what is known."""
-        hit = f"{name(self._source.id)} IN (SELECT id FROM {HITS})"
+        hit = f"{name(self._source.id)} IN (SELECT h.id FROM {HITS} AS h)"
         self._run(f"CREATE TEMP TABLE {_FOUND} AS SELECT {self._candidates.found()} FROM {ROWS} WHERE {hit}")
         self._counts["repeated"] = self._later("id")
         self._run(f"CREATE TEMP TABLE {_MINED} AS {self._candidates.joined(HITS, _FOUND, _LATER)}")
@@ -175,14 +185,14 @@ class _Mining:
 
     # -- what came of it -----------------------------------------------------------------------------------------------
 
-    def write(self, out: Path, rows: int) -> dict[str, Any]:
+    def write(self, out: Path) -> dict[str, Any]:
         """Write the candidates in the order of their keys, and say what came of every rule."""
         schema = self._candidates.schema
         relation = self._database.sql(self._candidates.whole(_MINED, _FOUND, ROWS))
         written = stream.write(out, schema, stream.typed(relation.to_arrow_reader(stream.rows_at_once(schema)), schema))
         return {
             "source": self._source.name,
-            "rows": rows,
+            "rows": self._footers.rows,
             **self._seen(),
             **self._counts,
             "conflicting": self._number(f"SELECT count(*) FROM {_MINED} WHERE conflicting"),
@@ -190,19 +200,24 @@ class _Mining:
         }
 
     def _seen(self) -> dict[str, Any]:
-        """What the source holds, and what every rule made of it."""
-        time, identity = self._source.time, name(self._source.id)
-        counted = [f"coalesce(count_if({unjudged(rule, self._source)}), 0)" for rule in self._rules]
-        moments = [f"CAST(make_timestamp({bound}({time})) AS VARCHAR)" for bound in ("min", "max")]
-        first, last, nameless, *unknown = self._row(
-            f"SELECT {', '.join([*moments, f'count(*) - count({identity})', *counted])} FROM {ROWS}"
+        """What the source holds, and what every rule made of it; what the files' footers say is not counted again."""
+        time = self._source.roles.get("time")
+        bounds = self._footers.moments(time) if time else (None, None)
+        complete = {column for column in self._source.columns if self._footers.is_complete(column)}
+        source = replace(self._source, complete=frozenset(complete if bounds else complete - {time}))
+        counted = [source.lacks(source.id), *(unjudged(rule, source) for rule in self._rules)]
+        wanted = [f"coalesce(count_if({each}), 0)" for each in counted]
+        moments = (
+            [] if bounds else [f"CAST(make_timestamp({bound}({source.time})) AS VARCHAR)" for bound in ("min", "max")]
         )
+        nameless, *unknown = self._row(f"SELECT {', '.join([*wanted, *moments])} FROM {ROWS}")
+        first, last = bounds or unknown[len(self._rules) :]
         return {
             "time": {"min": first, "max": last},
             "without_id": nameless,
             "rules": {
                 rule["id"]: {**self._of_rule(rule), "unjudged": count}
-                for rule, count in zip(self._rules, unknown, strict=True)
+                for rule, count in zip(self._rules, unknown, strict=False)
             },
         }
 

@@ -41,6 +41,8 @@ class Source:
     roles: Mapping[str, str | None]
     key: str
     """The dataset's key, which must be one of its columns."""
+    complete: frozenset[str] = frozenset()
+    """Columns that are known to have no NULL, so that nobody needs to look for one."""
 
     @property
     def id(self) -> str:
@@ -70,6 +72,10 @@ class Source:
         self.role("time", rule)
         return self.time
 
+    def lacks(self, column: str) -> str:
+        """Whether a row has no value in a column."""
+        return "FALSE" if column in self.complete else f"({name(column)} IS NULL)"
+
     def holds(self, predicate: str) -> str:
         """A predicate on one of its rows."""
         return condition(predicate, self.columns)
@@ -96,22 +102,27 @@ def _drawn(rate: float, source: Source) -> str:
 
 
 def unjudged(rule: Mapping[str, Any], source: Source) -> str:
-    """Whether a rule cannot judge a row for want of a value."""
-    identity = f"{name(source.id)} IS NULL"
+    """Whether a rule cannot judge a row for want of a value; true or false."""
+    nameless = source.lacks(source.id)
     if rule["type"] == "random":
-        return f"({identity})"
+        return nameless
     if (one := of_one_row(rule, source)) is not None:
-        return f"({one} IS NULL OR ({one} AND {identity}))"
+        return f"({one} IS NULL OR coalesce({one}, FALSE) AND {nameless})"
     if rule["type"] == "event_after":
         when, event = source.holds(rule["when"]), source.holds(rule["event"])
-        placeless = f"({source.role('group', rule)} IS NULL OR {source.moment(rule)} IS NULL)"
-        unknown = f"{when} IS NULL OR {event} IS NULL"
-        return f"({unknown} OR (({when} OR {event}) AND {placeless}) OR ({when} AND {identity}))"
+        placeless = f"({_lacks('group', rule, source)} OR {_lacks('time', rule, source)})"
+        return f"({when} IS NULL OR {event} IS NULL OR ({when} OR {event}) AND {placeless} OR {when} AND {nameless})"
     if rule["type"] == "prediction_flip":
-        group, prediction = source.role("group", rule), source.role("prediction", rule)
-        return f"({group} IS NULL OR {source.moment(rule)} IS NULL OR {prediction} IS NULL OR {identity})"
-    ageless = f" OR {source.moment(rule)} IS NULL" if rule.get("when_absent") else ""
-    return f"({name(rule['join'])} IS NULL OR {identity}{ageless})"
+        return f"({' OR '.join([nameless, *(_lacks(role, rule, source) for role in ('group', 'time', 'prediction'))])})"
+    ageless = _lacks("time", rule, source) if rule.get("when_absent") else "FALSE"
+    return f"({source.lacks(rule['join'])} OR {nameless} OR {ageless})"
+
+
+def _lacks(role: str, rule: Mapping[str, Any], source: Source) -> str:
+    """Whether a row has no value in the column of a role; a moment that is infinite is none."""
+    source.role(role, rule)
+    column = source.roles[role] or ""
+    return f"({source.time} IS NULL)" if role == "time" and column not in source.complete else source.lacks(column)
 
 
 def event_after(rule: Mapping[str, Any], bit: int, source: Source) -> list[str]:
@@ -126,7 +137,7 @@ def event_after(rule: Mapping[str, Any], bit: int, source: Source) -> list[str]:
     when = f"{source.holds(rule['when'])} AND {placed} AND {name(source.id)} IS NOT NULL"
     rows = (
         f"SELECT {name(source.id)} AS id, {AT} AS place, {group} AS g, {time} AS t FROM {ROWS} "
-        f"WHERE {when} AND {group} IN (SELECT g FROM {events})"
+        f"WHERE {when} AND {group} IN (SELECT e.g FROM {events} AS e)"
     )
     within = int(rule["within"]) * _MICROSECONDS
     hits = (
@@ -136,11 +147,12 @@ def event_after(rule: Mapping[str, Any], bit: int, source: Source) -> list[str]:
     return [f"CREATE TEMP TABLE {events} AS {found}", hits, f"DROP TABLE {events}"]
 
 
-def prediction_flip(rule: Mapping[str, Any], bit: int, source: Source) -> list[str]:
+def prediction_flip(rule: Mapping[str, Any], bit: int, source: Source, passes: int) -> list[str]:
     """Hits are the rows between two with one other prediction, all of them within `window` consecutive rows of a group.
 
     Rows of one time are in the order of their ids, and those that have that in common too are one row. Sorting by ids
-    is dear, so a group is sorted by time alone first, and once more if it has two rows of one time.
+    is dear, so a group is sorted by time alone first, and once more if it has two rows of one time. Each pass takes a
+    share of the groups, so that sorting them fits into memory.
 
     Raises:
         UsageError: the window is too long.
@@ -149,22 +161,22 @@ def prediction_flip(rule: Mapping[str, Any], bit: int, source: Source) -> list[s
         message = f"rule `{rule['id']}`: a `window` has at most {LONGEST_WINDOW} rows, not {rule['window']}"
         raise UsageError(message)
     flips, tied = name(f"clspec flips {rule['id']}"), name(f"clspec tied {rule['id']}")
-    identity = name(source.id)
-    columns = f"{source.role('group', rule)} AS g, {source.role('prediction', rule)} AS p, {source.time} AS t"
-    judged = f"FROM {ROWS} WHERE ({unjudged(rule, source)}) IS NOT TRUE"
-    once = (
-        f"SELECT {columns}, {AT} AS place, {identity} AS id {judged} AND {source.role('group', rule)} IN "
-        f"(SELECT g FROM {tied}) QUALIFY row_number() OVER (PARTITION BY g, t, id ORDER BY place) = 1"
-    )
-    by_time = _flips(
-        rule["window"], "g, place, lag(t) OVER w = t AS tie", f"SELECT {columns}, {AT} AS place {judged}", "t"
-    )
-    untied = f"{ROWS} AS r JOIN {flips} AS f ON r.{AT} = f.place ANTI JOIN {tied} AS d ON f.g = d.g"
+    identity, group, time = name(source.id), source.role("group", rule), source.moment(rule)
+    columns = f"{group} AS g, {source.role('prediction', rule)} AS p, {time} AS t"
+    judged = f"FROM {ROWS} WHERE NOT {unjudged(rule, source)}"
+    shares = [f"{judged} AND hash({group}) % {passes} = {share}" for share in range(passes)] if passes > 1 else [judged]
+    wanted = "g, t, lag(t) OVER w = t AS tie"
+    by_time = [_flips(rule["window"], wanted, f"SELECT {columns} {rows}", "t") for rows in shares]
+    again = f"SELECT {columns}, {AT} AS place, {identity} AS id {judged} AND {group} IN (SELECT d.g FROM {tied} AS d)"
+    once = f"SELECT * FROM ({again}) QUALIFY row_number() OVER (PARTITION BY g, t, id ORDER BY place) = 1"
     by_id = _flips(rule["window"], "id, place", once, "t, id")
+    rows = f"(SELECT {identity} AS id, {AT} AS place, {group} AS g, {time} AS t FROM {ROWS}) AS r"
+    untied = f"{rows} JOIN {flips} AS f ON r.g = f.g AND r.t = f.t ANTI JOIN {tied} AS d ON r.g = d.g"
     return [
-        f"CREATE TEMP TABLE {flips} AS SELECT g, place, tie FROM ({by_time}) WHERE flip OR tie",
+        f"CREATE TEMP TABLE {flips} AS SELECT {group} AS g, {time} AS t, FALSE AS tie FROM {ROWS} LIMIT 0",
+        *(f"INSERT INTO {flips} SELECT g, t, tie FROM ({each}) WHERE flip OR tie" for each in by_time),
         f"CREATE TEMP TABLE {tied} AS SELECT DISTINCT g FROM {flips} WHERE tie",
-        f"INSERT INTO {HITS} SELECT r.{identity}, r.{AT}, {bit}, NULL, NULL FROM {untied}",
+        f"INSERT INTO {HITS} SELECT r.id, r.place, {bit}, NULL, NULL FROM {untied}",
         f"INSERT INTO {HITS} SELECT id, place, {bit}, NULL, NULL FROM ({by_id}) WHERE flip",
         f"DROP TABLE {flips}",
         f"DROP TABLE {tied}",
@@ -205,9 +217,10 @@ def said(rule: Mapping[str, Any], feedback: Feedback) -> str:
     """
     join, label = name(rule["join"]), as_label(rule["label"], feedback.columns)
     time = f"epoch_us({name(feedback.time)})" if feedback.time else "CAST(NULL AS BIGINT)"
+    given = f"SELECT {join} AS j, {label} AS l, {time} AS t FROM {feedback.files}"
     newest = (
-        f"SELECT {join} AS j, {label} AS l FROM {feedback.files} WHERE {join} IS NOT NULL AND {label} IS NOT NULL "
-        f"QUALIFY rank() OVER (PARTITION BY {join} ORDER BY {time} DESC NULLS LAST) = 1"
+        f"SELECT j, l FROM ({given}) WHERE j IS NOT NULL AND l IS NOT NULL "
+        f"QUALIFY rank() OVER (PARTITION BY j ORDER BY t DESC NULLS LAST) = 1"
     )
     known = f"min(l) IN ({', '.join(map(literal, feedback.classes))})" if feedback.classes else "TRUE"
     state = f"CASE WHEN min(l) <> max(l) THEN 'contradictory' WHEN {known} THEN 'label' ELSE 'unknown' END"
@@ -239,19 +252,18 @@ def human_feedback(rule: Mapping[str, Any], bit: int, source: Source, feedback: 
         )
         raise DataError(message)
     table = told(rule)
-    rows = f"SELECT r.{name(source.id)} AS id, r.{AT} AS place, {bit}, "
-    given = (
-        f"{rows} s.label, FALSE FROM {ROWS} AS r JOIN {table} AS s ON r.{name(join)} = s.j "
-        f"WHERE s.state = 'label' AND r.{name(source.id)} IS NOT NULL"
-    )
-    statements = [f"INSERT INTO {HITS} {given}"]
+    time = source.moment(rule) if absent is not None else source.time
+    rows = f"(SELECT {name(source.id)} AS id, {AT} AS place, {name(join)} AS j, {time} AS t FROM {ROWS}) AS r"
+    insert = f"INSERT INTO {HITS} SELECT r.id, r.place, {bit},"
+    statements = [
+        f"{insert} s.label, FALSE FROM {rows} JOIN {table} AS s ON r.j = s.j WHERE s.state = 'label' AND r.id IS NOT NULL"
+    ]
     if absent is not None:
-        age = f"CAST({as_of} AS HUGEINT) - {source.moment(rule)} >= {int(rule['matures_after']) * _MICROSECONDS}"
-        silent = (
-            f"{rows} {literal(absent)}, TRUE FROM {ROWS} AS r ANTI JOIN {table} AS s ON r.{name(join)} = s.j "
-            f"WHERE r.{name(join)} IS NOT NULL AND r.{name(source.id)} IS NOT NULL AND {age}"
+        age = f"CAST({as_of} AS HUGEINT) - r.t >= {int(rule['matures_after']) * _MICROSECONDS}"
+        statements.append(
+            f"{insert} {literal(absent)}, TRUE FROM {rows} ANTI JOIN {table} AS s ON r.j = s.j "
+            f"WHERE r.j IS NOT NULL AND r.id IS NOT NULL AND {age}"
         )
-        statements.append(f"INSERT INTO {HITS} {silent}")
     return statements
 
 

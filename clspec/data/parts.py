@@ -6,9 +6,10 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from clspec.data import table
@@ -62,7 +63,7 @@ class Parts:
         """
         tables = [self.table(folder, name, columns) for name in names]
         whole = pa.concat_tables([table.schema(columns).empty_table(), *tables])
-        return whole.take(pa.compute.sort_indices(whole.column(key))).combine_chunks()
+        return whole.take(pc.sort_indices(whole.column(key))).combine_chunks()
 
     def words(self, folder: str, name: str) -> frozenset[str]:
         """A list of words.
@@ -102,3 +103,12 @@ class Parts:
         for part in parts:
             if self.storage.find(self.key(part.folder, part.name)) is None:
                 self.storage.write(self.key(part.folder, part.name), part.content)
+
+
+def compared(known: pa.Table, fresh: pa.Table, key: str) -> tuple[pa.Table, tuple[Any, ...]]:
+    """Of rows in key order, each key once: those whose key is not there, and the keys that are, with other content."""
+    there = pc.is_in(fresh.column(key), value_set=known.column(key))
+    ours, theirs = fresh.filter(there), known.filter(pc.is_in(known.column(key), value_set=fresh.column(key)))
+    pairs = zip(ours.to_pylist(), theirs.to_pylist(), strict=True)
+    differing = tuple(one[key] for one, other in pairs if repr(one) != repr(other))  # as text a NaN equals itself
+    return fresh.filter(pc.invert(there)), differing

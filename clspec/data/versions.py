@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from clspec.data import table
 from clspec.data.manifest import Appended, Erased, Shape, Version, provenance_columns
-from clspec.data.parts import BLOCKED, PROVENANCE, ROWS, Part, Parts
+from clspec.data.parts import BLOCKED, PROVENANCE, ROWS, Part, Parts, compared
 from clspec.data.queue_rows import hash_of, texts
 from clspec.data.sequence import Sequence
 from clspec.data.table import DataError
@@ -220,7 +220,7 @@ class Dataset:
             newest = self.newest()
             allowed = fresh.filter(pc.invert(self._is_blocked(fresh.column(shape.key), newest)))
             known = self._known(newest, shape)
-            new, conflicts = _compared(known, allowed, shape.key)
+            new, conflicts = compared(known, allowed, shape.key)
             judge(conflicts)
             made = Appended(
                 version=newest or Version.before_the_first(shape),
@@ -268,15 +268,6 @@ class Dataset:
             message = f"dataset `{self.name}` has other columns or another key in {self.storage.uri} than in the spec"
             raise DataError(message)
         return self.rows(newest)
-
-
-def _compared(known: pa.Table, fresh: pa.Table, key: str) -> tuple[pa.Table, tuple[Any, ...]]:
-    """Of rows in key order, each key once: those whose key is not there, and the keys that are, with other content."""
-    there = pc.is_in(fresh.column(key), value_set=known.column(key))
-    ours, theirs = fresh.filter(there), known.filter(pc.is_in(known.column(key), value_set=fresh.column(key)))
-    pairs = zip(ours.to_pylist(), theirs.to_pylist(), strict=True)
-    differing = tuple(one[key] for one, other in pairs if repr(one) != repr(other))  # as text a NaN equals itself
-    return fresh.filter(pc.invert(there)), differing
 
 
 def fitted(rows: pa.Table, shape: Shape, origin: str) -> pa.Table:

@@ -10,7 +10,7 @@ from clspec.data.promotion import Ladder, Reached, Rung, Said, passing, roll_bac
 from clspec.data.stages import CHAMPION
 from clspec.diagnostic import Refused, UsageError
 from clspec.lower import judging
-from clspec.registry.places import models_of, rungs_of, stage_of
+from clspec.stored import models_of, rungs_of, stage_of
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -14,7 +14,7 @@ from clspec.data.queue import Queue
 from clspec.data.queue_rows import texts
 from clspec.data.stages import CHAMPION, Stage
 from clspec.diagnostic import UsageError
-from clspec.registry.places import dataset_of, models_of, storage_of
+from clspec.stored import dataset_of, models_of, storage_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clspec.data.queue_rows import texts
 from clspec.data.versions import Dataset, Erased
-from clspec.registry.places import models_of, rungs_of, stage_of
+from clspec.stored import models_of, rungs_of, stage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -23,11 +23,10 @@ from clspec.data.promotion import champion
 from clspec.data.queue import Queue
 from clspec.diagnostic import Refused, UsageError, did_you_mean
 from clspec.lower.parts import call
-from clspec.pinning import shape_of
 from clspec.predicate import MAX_LENGTH
-from clspec.registry.places import dataset_of, storage_of
 from clspec.step import baseline, predict
 from clspec.step.job import Job
+from clspec.stored import dataset_of, shape_of, storage_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

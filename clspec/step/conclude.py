@@ -38,9 +38,9 @@ def _against(job: Job) -> Iterator[str]:
         if decision["retrain"] is False:
             print(f"no new model: {decision['reason']}")  # noqa: T201
             return
-    if not job.has("verdict"):
-        yield "a model was to be made, and there is no verdict on it"
-        return
+        if not job.has("verdict"):
+            yield "a model was to be made, and there is no verdict on it"
+            return
     found: dict[str, Any] = job.read_json("verdict")
     if found.get("verdict") != "pass":
         reasons = found.get("reasons")

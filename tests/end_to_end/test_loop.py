@@ -105,7 +105,10 @@ def test_the_loop_from_a_refused_model_to_a_promoted_one(project):
     items = [json.loads(line) for line in exported.read_text().splitlines()]
     assert items
     assert not any("golden" in item["key"] or item["key"] == "fresh" for item in items)
-    lines = [json.dumps({"key": i["key"], "label": truth(i["data"]["light"], i["data"]["gap"]), "by": "ann", "at": NOW}) for i in items]
+    lines = [
+        json.dumps({"key": i["key"], "label": truth(i["data"]["light"], i["data"]["gap"]), "by": "ann", "at": NOW})
+        for i in items
+    ]
     (project / "labels.jsonl").write_text("\n".join(lines) + "\n")
     clspec(project, "label", "import", str(project / "labels.jsonl"))
     told = improve(project)

@@ -105,13 +105,13 @@ def test_an_honest_model_passes_on_every_seed(project):
 
 
 def test_a_model_that_sees_only_amounts_is_refused(project):
-    found = walking.verdict(project, "fraud", "views: [amount, pace, device, place, time]", "views: [amount, time]")
+    found = walking.verdict(project, "fraud", views="[amount, time]", seeds="[1]")
     assert found["verdict"] == "fail"
     assert walking.verdicts(found)["fraud-is-stopped"] == {"fail"}
 
 
 def test_a_model_that_blocks_everything_is_refused_by_the_guard(project):
-    found = walking.verdict(project, "fraud", "blocked_from: 0.3", "blocked_from: 0.0")
+    found = walking.verdict(project, "fraud", blocked_from="0.0", seeds="[1]")
     assert found["verdict"] == "fail"
     assert walking.verdicts(found)["fraud-is-stopped"] == {"fail"}
 

@@ -1,25 +1,16 @@
 """Mining: every rule against a slow reading of docs/mining.md in plain Python, and what a step makes of it."""
 
 import hashlib
-import json
 import math
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, groupby
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from clspec.data import mining, table
-from clspec.data.queue import Queue
-from clspec.data.storage import storage_at
-from clspec.data.table import DataError
-from clspec.data.versions import Dataset, Shape
-from clspec.diagnostic import UsageError
 
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
 AS_OF = EPOCH + timedelta(seconds=10)
@@ -57,7 +48,7 @@ TOLD = {"id": "told", "type": "human_feedback", "join": "id", "label": "said", "
 SILENT = {**TOLD, "id": "silent", "matures_after": 5, "when_absent": "fine"}
 AUDIT = {"id": "audit", "type": "random", "rate": 0.5}
 RULES = [FLIP, AFTER, HEURISTIC, TOLD, SILENT, WIDE, UNSURE, AUDIT]
-HOSTILE = ["'; DROP TABLE \"clspec hits\"; --", '"', "\\", "%", "a\nb", "\u00e4\U0001f40d", ""]
+HOSTILE = ['\'; DROP TABLE "clspec hits"; --', '"', "\\", "%", "a\nb", "\u00e4\U0001f40d", ""]
 
 
 def config(rules, **changes):
@@ -192,7 +183,9 @@ def hits_of_human_feedback(rule, rows, feedback):
     said = {}
     for report in feedback:
         if report["id"] is not None and report["said"] is not None:
-            said.setdefault(report["id"], []).append((report["when"] or datetime.min.replace(tzinfo=UTC), report["said"]))
+            said.setdefault(report["id"], []).append(
+                (report["when"] or datetime.min.replace(tzinfo=UTC), report["said"])
+            )
     hits, unjudged = {}, set()
     for n, row in enumerate(rows):
         if row["id"] is None or ("when_absent" in rule and row["at"] is None):
@@ -272,7 +265,10 @@ REPORTED = st.lists(
 
 
 @settings(
-    max_examples=60, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=60,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     rows=ROWS,

@@ -198,7 +198,7 @@ def test_a_source_that_fails_leaves_no_lock(project):
     assert not project.lock_file.exists()
     with (project.folder / "code/fruit.py").open("a") as file:
         file.write("def market():\n    raise OSError('the market is closed')\n")
-    sys.modules.pop("fruit")
+    sys.modules.pop("fruit", None)
     with pytest.raises(UserCodeFailed, match="the market is closed"):
         project.lock()
 

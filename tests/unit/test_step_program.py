@@ -140,8 +140,11 @@ EMPTY_GATE = '{"seeds":[],"scenarios":[],"baseline":null,"reuse":null,"golden":"
 # -- the protocol ------------------------------------------------------------------------------------------------------
 
 
+REGRESSION = {"pipeline": "regression"}
+
+
 def conclude(bench, verdict, **options):
-    return bench.run("conclude", {}, inputs={"verdict": bench.put("v", verdict)}, **options)
+    return bench.run("conclude", REGRESSION, inputs={"verdict": bench.put("v", verdict)}, **options)
 
 
 def test_there_is_a_module_for_every_kind():
@@ -169,7 +172,7 @@ def test_there_is_a_module_for_every_kind():
         (["gate", "--config", "{", "--store", "s"], "--config is not JSON"),
         (["gate", "--config", "[]", "--store", "s"], "--config is not a JSON object"),
         (["gate", "--config", "@/no/such/file", "--store", "s"], "--config is not JSON"),
-        (["conclude", "--config", "{}", "--store", "s"], "this step needs --in verdict=PATH"),
+        (["conclude", "--config", '{"pipeline": "regression"}', "--store", "s"], "this step needs --in verdict=PATH"),
         (["gate", "--config", EMPTY_GATE, "--store", "s"], "this step needs --out verdict=PATH"),
         (["gate", "--config", "{}", "--store", "s", "--executor-input", "{"], "is not Kubeflow's executor input"),
         (["gate", "--config", "{}", "--store", "s", "--executor-input", "[]"], "is not Kubeflow's executor input"),
@@ -187,7 +190,7 @@ def test_exit_codes(bench):
     assert conclude(bench, {"verdict": "pass"}).code == 0
     assert_said(conclude(bench, {"verdict": "fail", "reasons": ["a: b"]}), 1, "the verdict is fail\n  a: b")
     assert_said(conclude(bench, "no JSON"), 3, "input `verdict` at", "is not JSON")
-    assert_said(bench.run("conclude", {}, inputs={"verdict": "not there"}), 3, "No such file or directory")
+    assert_said(bench.run("conclude", REGRESSION, inputs={"verdict": "not there"}), 3, "No such file or directory")
 
 
 def test_a_fault_of_clspec_is_named_as_one(bench):
@@ -342,7 +345,7 @@ def test_kubeflows_executor_input(bench):
 
 def test_kubeflows_executor_input_of_a_step_that_fails(bench):
     said = executor_input(bench, {"verdict": bench.put("v", {"verdict": "fail"})}, [], [])
-    arguments = ["conclude", "--config", "{}", "--store", "s", "--executor-input", json.dumps(said)]
+    arguments = ["conclude", "--config", json.dumps(REGRESSION), "--store", "s", "--executor-input", json.dumps(said)]
     assert_said(bench.main(arguments), 1, "the verdict is fail")
     assert not bench.path("kfp").exists()
 
@@ -373,12 +376,28 @@ def digest_of(rows):
     return table.digest(table.from_rows(rows, COLUMNS, "test"), COLUMNS, "id")
 
 
-def pin(bench, rows=FIRST, wanted=None, *, origin=True):
+def pin(bench, rows=FIRST, wanted=None, *, origin=True, code=""):
     bench.write_module("user", f"def first():\n    yield from {rows!r}\n")
     call = {"entrypoint": "user:first", "command": None}
     source = {"name": "s", "type": "python", "columns": COLUMNS, "call": call} if origin else None
     config = {"digest": wanted or digest_of(rows), "columns": COLUMNS, "key": "id", "group": "ride", "from": source}
-    return bench.run("pin", {"datasets": {"d": config}, "code": bench.digest()}, outputs=["pins"])
+    record = {
+        "pipeline": "regression",
+        "code": bench.digest(),
+        "image": "",
+        "params": {},
+        "datasets": {"d": config["digest"]},
+        "roles": {"training": "d", "golden": "d"},
+    }
+    settings = {
+        "pipeline": "regression",
+        "datasets": {"d": config},
+        "golden": config["digest"],
+        "code": code or bench.digest(),
+        "record": record,
+        "reuse": None,
+    }
+    return bench.run("pin", settings, outputs=["pins", "standing"])
 
 
 def test_pin_makes_the_first_version(bench):
@@ -417,11 +436,7 @@ def test_pin_refuses_where_there_is_nothing_to_begin_with(bench):
 
 
 def test_pin_runs_no_code_but_the_plans(bench):
-    bench.write_module("user", "def first(): ...\n")
-    source = {"name": "s", "type": "python", "columns": COLUMNS, "call": {"entrypoint": "user:first", "command": None}}
-    config = {"digest": "sha256:0", "columns": COLUMNS, "key": "id", "group": "ride", "from": source}
-    ended = bench.run("pin", {"datasets": {"d": config}, "code": "sha256:other"}, outputs=["pins"])
-    assert_said(ended, 1, "the plan was made for sha256:other: compile again")
+    assert_said(pin(bench, wanted="sha256:0", code="sha256:other"), 1, "the plan was made for sha256:other: compile")
 
 
 def test_pin_says_which_row_of_the_source_is_wrong(bench):
@@ -1686,3 +1701,41 @@ def test_anything_but_a_pass_ends_with_1(bench, verdict):
 )
 def test_a_verdict_that_cannot_be_read_is_never_green(bench, text):
     assert_said(conclude(bench, text), 3, "input `verdict` at")
+
+
+# -- conclude, of the loop ---------------------------------------------------------------------------------------------
+
+
+def ended(bench, *, retrain, alarms=(), verdict=None, promoted=None):
+    """How `conclude` ends a run of the improvement pipeline that told this."""
+    told = {
+        "loop-decision": {"retrain": retrain, "reason": "3 of 5 new samples"},
+        "loop-labels": {"alarms": list(alarms)},
+        "verdict": verdict,
+        "loop-promoted": promoted,
+    }
+    inputs = {name: bench.put(name, found) for name, found in told.items() if found is not None}
+    return bench.run("conclude", {"pipeline": "improvement"}, inputs=inputs)
+
+
+def test_not_worth_a_new_model_is_a_good_end_that_says_why(bench):
+    done = ended(bench, retrain=False)
+    assert (done.code, "no new model: 3 of 5 new samples" in done.out) == (0, True)
+
+
+def test_an_alarm_ends_a_run_with_1_whatever_the_verdict(bench):
+    assert_said(ended(bench, retrain=False, alarms=["audit: 0.3 is over 0.02"]), 1, "audit: 0.3 is over 0.02")
+    assert_said(ended(bench, retrain=True, alarms=["audit"], verdict={"verdict": "pass"}), 1, "audit")
+
+
+def test_a_new_model_needs_a_passing_verdict(bench):
+    assert ended(bench, retrain=True, verdict={"verdict": "pass"}).code == 0
+    assert_said(ended(bench, retrain=True, verdict={"verdict": "fail"}), 1, "the verdict is fail")
+    assert_said(ended(bench, retrain=True), 1, "there is no verdict on it")
+
+
+def test_a_run_that_awaits_approval_ends_well_and_says_how_to_go_on(bench):
+    promoted = {"model": "sha256:ab", "reached": ["shadow"], "awaiting": "champion", "approval": "safety-board"}
+    done = ended(bench, retrain=True, verdict={"verdict": "pass"}, promoted=promoted)
+    assert done.code == 0
+    assert "awaiting approval by safety-board: clspec promote sha256:ab --stage champion" in done.out

@@ -1,6 +1,7 @@
 """The regression pipeline of an example, step by step in this process, up to its verdict."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -23,12 +24,14 @@ def pinned(name, folder):
     return folder
 
 
-def verdict(project, name, old="", new=""):
-    """What the gate says of the models that the spec makes, with one of its texts replaced by another."""
-    written = (SPECS / f"{name}.yaml").read_text()
-    assert old in written
+def verdict(project, name, **changes):
+    """What the gate says of the models that the spec makes, with other values for some of its keys in one line."""
     spec = project / f"{name}.yaml"
-    spec.write_text(written.replace(old, new, 1))
+    text = (SPECS / f"{name}.yaml").read_text()
+    for key, value in changes.items():
+        text, count = re.subn(rf"\b{key}: (\[[^]]*\]|[^,}}\n]+)", f"{key}: {value}", text, count=1)
+        assert count == 1, key
+    spec.write_text(text)
     (pipeline,) = (p for p in api.plan(str(spec)).pipelines if p.name == "regression")
     _forget(name)
     done = {}
@@ -67,3 +70,15 @@ def verdicts(found):
         for scenario in seed["scenarios"]:
             said.setdefault(scenario["id"], set()).add(scenario["verdict"])
     return said
+
+
+def checks(found, scenario, metric):
+    """What was said of one metric of a scenario, for each seed."""
+    return [
+        check
+        for seed in found["seeds"]
+        for judged in seed["scenarios"]
+        if judged["id"] == scenario
+        for check in judged["checks"]
+        if check["metric"] == metric
+    ]

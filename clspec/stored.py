@@ -1,18 +1,23 @@
-"""Where a spec's models, stages and datasets lie."""
+"""What a spec keeps in its store: its datasets and their rows, its models, its stages."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clspec import lower
+from clspec.data import sources
 from clspec.data.models import Models
 from clspec.data.promotion import Rung, rungs
+from clspec.data.sources import Place
 from clspec.data.stages import Stage
 from clspec.data.storage import storage_at
-from clspec.data.versions import Dataset
+from clspec.data.versions import Dataset, Shape, fitted
 from clspec.diagnostic import UsageError, did_you_mean
 from clspec.project import store_of
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from clspec.check import Facts
     from clspec.data.storage import Storage
 
@@ -56,3 +61,20 @@ def dataset_of(facts: Facts, name: str) -> Dataset:
         message = f"there is no dataset `{name}`: {did_you_mean(name, facts.spec.datasets)}"
         raise UsageError(message)
     return Dataset(storage_of(facts), facts.spec.metadata.name, name)
+
+
+def shape_of(facts: Facts, name: str) -> Shape:
+    """What the spec says of a dataset."""
+    dataset = facts.dataset(name)
+    return Shape(columns=dataset.columns or {}, key=dataset.key or "", group=dataset.group)
+
+
+def rows_of(facts: Facts, source: str, shape: Shape) -> pa.Table:
+    """The rows of a source as rows of a dataset; user code may run.
+
+    Raises:
+        StepFailed: it cannot be read, or its rows are not what the dataset holds.
+    """
+    place = Place(code=facts.root.resolve(), folder=facts.folder.resolve())
+    rows = sources.read(lower.source_config(facts.spec, source) or {}, place)
+    return fitted(rows, shape, f"source `{source}`")

@@ -1,24 +1,17 @@
-"""Making and moving pins: what `clspec lock` and `clspec data add` do to the store and to the lock."""
+"""The lock brought up to date: what `clspec lock` makes of the spec, the store and the pins that were there."""
 
 from __future__ import annotations
 
-import glob
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clspec import lower
-from clspec.data import sources, table
-from clspec.data.leakage import Near, Protected, counted, without_leaks
+from clspec.data import table
 from clspec.data.promotion import champion
-from clspec.data.sources import Place
-from clspec.data.storage import storage_at
-from clspec.data.versions import Appended, Dataset, Shape, Version, fitted
 from clspec.diagnostic import Refused, UsageError, did_you_mean
 from clspec.lock import Count, DatasetPin, Lock, ScenarioPin, SourcePin
-from clspec.project import store_of
 from clspec.step.selection import Selector, refuse_unknown_labels
+from clspec.stored import dataset_of, rows_of, shape_of, storage_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,9 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from clspec.check import Facts
+    from clspec.data.versions import Dataset, Shape, Version
     from clspec.spec import Scenario
-
-_KINDS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,33 +29,6 @@ class Locked:
 
     lock: Lock
     changes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Added:
-    """What adding rows to a dataset did; `dropped` are rows that are golden, by what gave them away."""
-
-    appended: Appended
-    dropped: dict[str, int]
-    """How many by key, by group and as near-duplicates."""
-    examples: tuple[dict[str, str], ...]
-    """The first of them: key, cause, dataset and the golden value that they meet."""
-
-
-def dataset_of(facts: Facts, name: str) -> Dataset:
-    """A dataset of a spec in the spec's store."""
-    store = store_of(facts.document.path, facts.spec.store)
-    return Dataset(storage_at(store), facts.spec.metadata.name, name)
-
-
-def shape_of(facts: Facts, name: str) -> Shape:
-    """What the spec says of a dataset."""
-    dataset = facts.dataset(name)
-    return Shape(columns=dataset.columns or {}, key=dataset.key or "", group=dataset.group)
-
-
-def _place(facts: Facts) -> Place:
-    return Place(code=facts.root.resolve(), folder=facts.folder.resolve())
 
 
 def locked(facts: Facts, update: tuple[str, ...], image: str | None, *, from_champion: bool = False) -> Locked:
@@ -101,10 +66,10 @@ def locked(facts: Facts, update: tuple[str, ...], image: str | None, *, from_cha
 
 def _of_champion(facts: Facts, update: tuple[str, ...]) -> dict[str, Version]:
     """The versions that the champion was made with and judged on, by dataset."""
-    store = store_of(facts.document.path, facts.spec.store)
-    found = champion(storage_at(store), facts.spec.metadata.name)
+    storage = storage_of(facts)
+    found = champion(storage, facts.spec.metadata.name)
     if found is None:
-        message = f"there is no champion in {store} to take pins from: `clspec promote MODEL` crowns one"
+        message = f"there is no champion in {storage.uri} to take pins from: `clspec promote MODEL` crowns one"
         raise Refused(message)
     moved_to = {name: digest for name, digest in found.record.datasets.items() if name in facts.spec.datasets}
     if twice := [name for name in update if name in moved_to]:
@@ -159,7 +124,7 @@ def _newest(facts: Facts, dataset: Dataset, shape: Shape) -> Version:
             f"add rows with `clspec data add {dataset.name} FILE`"
         )
         raise UsageError(message)
-    return dataset.append(_rows(facts, source, shape), shape, source).version
+    return dataset.append(rows_of(facts, source, shape), shape, source).version
 
 
 def _refuse_another_shape(dataset: Dataset, version: Version, shape: Shape) -> None:
@@ -169,11 +134,6 @@ def _refuse_another_shape(dataset: Dataset, version: Version, shape: Shape) -> N
             f"give the dataset another name, or the spec another store"
         )
         raise Refused(message)
-
-
-def _rows(facts: Facts, source: str, shape: Shape) -> pa.Table:
-    rows = sources.read(lower.source_config(facts.spec, source) or {}, _place(facts))
-    return fitted(rows, shape, f"source `{source}`")
 
 
 def _images(facts: Facts, before: Lock, image: str | None) -> dict[str, str]:
@@ -220,7 +180,7 @@ def _made(facts: Facts, dataset: Dataset, digest: str) -> Version | None:
     source, shape = facts.dataset(dataset.name).from_, shape_of(facts, dataset.name)
     if source is None or dataset.versions():
         return None
-    rows = _rows(facts, source, shape)
+    rows = rows_of(facts, source, shape)
     unique, _ = table.keyed(rows, shape.key, f"source `{source}`")
     same = table.digest(unique, shape.columns, shape.key) == digest
     return dataset.append(rows, shape, source).version if same else None
@@ -240,91 +200,3 @@ def _count(facts: Facts, select: str, selector: Selector, rows: pa.Table) -> Cou
         return Count(select=select, rows=len(chosen))
     clusters = len(set(rows.column(column).take(chosen).to_pylist())) if chosen else 0
     return Count(select=select, rows=len(chosen), clusters=clusters, cluster_by=column)
-
-
-def add(facts: Facts, name: str, origin: str) -> Added:
-    """Append the rows of a source or a file to a dataset. Golden rows never enter what is learned from.
-
-    Raises:
-        UsageError: there is no such dataset, or the origin is neither a source nor a file that can be read.
-        Refused: rows for the golden dataset are in training data already.
-        StepFailed: the rows are not what the dataset holds.
-    """
-    if name not in facts.spec.datasets:
-        message = f"there is no dataset `{name}`: {did_you_mean(name, facts.spec.datasets)}"
-        raise UsageError(message)
-    shape, dataset = shape_of(facts, name), dataset_of(facts, name)
-    rows = _rows(facts, origin, shape) if origin in facts.spec.sources else _file(facts, origin, shape)
-    if not dataset.versions() and (source := facts.dataset(name).from_) and source != origin:
-        dataset.append(_rows(facts, source, shape), shape, source)
-    kept, dropped = _without_golden(facts, name, rows)
-    if len(dropped) and len(kept) == 0:
-        message = f"all {len(rows)} rows of {origin} are golden ({_shown(dropped)}); none was added to `{name}`"
-        raise Refused(message)
-    counts = counted(kept, dropped)
-    appended = dataset.append(kept, shape, origin)
-    return Added(appended=appended, dropped=counts["dropped"], examples=tuple(counts["examples"]))
-
-
-def _file(facts: Facts, origin: str, shape: Shape) -> pa.Table:
-    path = Path(origin)
-    if not path.is_file():
-        message = f"`{origin}` is neither a source of the spec nor a file: {did_you_mean(origin, facts.spec.sources)}"
-        raise UsageError(message)
-    kind = _KINDS.get(path.suffix.lower())
-    if kind is None:
-        message = f"`{origin}` has none of the endings {', '.join(_KINDS)}, so that its format is unknown"
-        raise UsageError(message)
-    place = Place(code=None, folder=None)
-    return sources.from_files(glob.escape(str(path.resolve())), kind, shape.columns, place, origin)
-
-
-def _without_golden(facts: Facts, name: str, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The rows that are not golden, and the others with their cause; golden data and training data never meet."""
-    protected, learned = _protected_names(facts), _learned_names(facts)
-    others = [*(protected if name in learned else ()), *(learned if name in protected else ())]
-    held = [found for other in others if (found := _held(facts, other)) is not None]
-    kept, dropped = without_leaks(rows, shape_of(facts, name), held, _near(facts))
-    if len(dropped) and name in protected:
-        message = (
-            f"{len(dropped)} of {len(rows)} rows are in training data already ({_shown(dropped)}): "
-            f"what was learned from cannot become golden"
-        )
-        raise Refused(message)
-    return kept, dropped
-
-
-def _shown(dropped: pa.Table) -> str:
-    named = [f"{row['key']} by {row['cause']} {row['value']} of `{row['dataset']}`" for row in dropped.to_pylist()[:5]]
-    return ", ".join(named) + (", ..." if len(dropped) > len(named) else "")
-
-
-def _protected_names(facts: Facts) -> list[str]:
-    """The datasets that nothing may leak from."""
-    guard = facts.spec.feedback.leakage_guard if facts.spec.feedback else None
-    return list(dict.fromkeys((facts.spec.golden.dataset, *(guard.against if guard else ()))))
-
-
-def _learned_names(facts: Facts) -> list[str]:
-    """The datasets that models learn from."""
-    feedback = facts.spec.feedback
-    return list(dict.fromkeys((facts.spec.training.dataset, *((feedback.append_to,) if feedback else ()))))
-
-
-def _near(facts: Facts) -> Near | None:
-    """What the spec's guard takes for the same image."""
-    feedback = facts.spec.feedback
-    if feedback is None or feedback.leakage_guard is None or feedback.leakage_guard.near is None:
-        return None
-    near, media = feedback.leakage_guard.near, facts.spec.sources[feedback.source].roles.media
-    return Near.of({"method": near.method, "distance": near.distance, "media": media})
-
-
-def _held(facts: Facts, name: str) -> Protected | None:
-    """The newest rows of a dataset; where the store has none yet, those that its first version will have."""
-    dataset, shape = dataset_of(facts, name), shape_of(facts, name)
-    versions, source = dataset.versions(), facts.dataset(name).from_
-    if not versions and source is None:
-        return None
-    rows = dataset.rows(versions[-1]) if versions else _rows(facts, source or "", shape)
-    return Protected(name=name, rows=rows, key=shape.key, group=shape.group)
