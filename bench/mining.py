@@ -4,7 +4,8 @@
 
 The data (20 zstd Parquet files) is made once into the folder. By hand means: the same candidates, each id once by its
 first row, without those that are known, in the order of their keys, and the counts that a person would look at. What a
-row of the table compares ran alternately; the numbers are medians, the memory is the largest of all processes at once.
+row of the table compares ran alternately. Times are medians, with starting Python; memory is the most that the
+processes of a side had at once (their proportional share of pages).
 """
 
 import argparse
@@ -187,13 +188,13 @@ def measured(command: list[str]) -> dict[str, float]:
 
 
 def _resident(pid: int) -> int:
-    """The memory that a process and its children have at this moment, pages that they share counted for each."""
+    """The memory that a process and its children have at this moment; pages that they share are counted once."""
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except (OSError, IndexError):
+    except OSError:
         return 0
-    return pages * os.sysconf("SC_PAGE_SIZE") + sum(_resident(int(child)) for child in children)
+    return int(lines["Pss"].split()[0]) * 2**10 + sum(_resident(int(child)) for child in children)
 
 
 def compared(folder: Path, rows: int, rules: list[str], rounds: int) -> tuple[dict, dict]:

@@ -19,7 +19,7 @@ from clspec.data.queue_state import UNUSABLE, State, Vote
 from clspec.data.queue_votes import Answer, Refusal, labeller
 from clspec.diagnostic import Refused, UsageError, did_you_mean
 from clspec.spec import HumanFeedback
-from clspec.stored import storage_of
+from clspec.stored import not_golden, storage_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +93,7 @@ def export(  # noqa: PLR0913  # each is a choice of who exports
         message = f"{file} is there already, and may hold answers: give the new file another name"
         raise UsageError(message)
     found = queue(facts)
-    asked = waiting(found.contents(), name)[:limit]
+    asked = not_golden(facts, _feedback(facts).append_to, found, waiting(found.contents(), name))[:limit]
     if not asked:
         message = "nothing waits for labels" + ("" if name is None else f" by {name}")
         raise Refused(message)

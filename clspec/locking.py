@@ -11,7 +11,7 @@ from clspec.data.promotion import champion
 from clspec.diagnostic import Refused, UsageError, did_you_mean
 from clspec.lock import Count, DatasetPin, Lock, ScenarioPin, SourcePin
 from clspec.step.selection import Selector, refuse_unknown_labels
-from clspec.stored import dataset_of, rows_of, shape_of, storage_of
+from clspec.stored import dataset_of, first_version, rows_of, shape_of, storage_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,7 +124,7 @@ def _newest(facts: Facts, dataset: Dataset, shape: Shape) -> Version:
             f"add rows with `clspec data add {dataset.name} FILE`"
         )
         raise UsageError(message)
-    return dataset.append(rows_of(facts, source, shape), shape, source).version
+    return first_version(facts, dataset.name, source)
 
 
 def _refuse_another_shape(dataset: Dataset, version: Version, shape: Shape) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from clspec.backend import left_out
 from clspec.codes import problem
 from clspec.diagnostic import in_order
-from clspec.plan import Event, straight
-from clspec_argo.emit import object_name, schedules, store, workflow_template
+from clspec.plan import Event
+from clspec_argo.emit import documents, object_name, schedules, store
 from clspec_argo.text import MAX_CRON_NAME, MAX_LIST, MAX_OBJECT, MAX_RUN_NAME, changed, compact, fits
 
 if TYPE_CHECKING:
@@ -29,8 +28,7 @@ _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 
 def problems(plan: Plan, options: Options) -> tuple[Diagnostic, ...]:
     """Everything that stops the plan from running on Argo, or that a run will lack."""
-    found = [*left_out(plan, "argo"), *_images(plan), *_texts_of_plan(plan, options), *_store(plan, options)]
-    plan = straight(plan)
+    found = [*_images(plan), *_texts_of_plan(plan, options), *_store(plan, options)]
     for pipeline in plan.pipelines:
         found += _names(plan, pipeline, options)
         found += _triggers(plan, pipeline, options)
@@ -116,7 +114,7 @@ def _machine(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
         message = f"`gpu.model` and `node_selector` disagree about `{options.gpu_model_label}`"
         yield _at(plan, step, "CLS508", message, "keep one of them, or name the label with `--set gpu_model_label`")
     for secret in step.secrets:
-        if not (secret.name and secret.key):
+        if not (secret.name and secret.key) and not step.always:
             message = f"nothing says where the secret `{secret.env}` lies in the cluster"
             hint = f"write `{{env: {secret.env}, kubernetes: {{name: SECRET, key: KEY}}}}`"
             yield _at(plan, step, "CLS508", message, hint)
@@ -173,18 +171,7 @@ def _trigger(plan: Plan, trigger: Trigger, code: str, message: str, hint: str = 
 
 
 def _sizes(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diagnostic]:
-    document = workflow_template(plan, pipeline, options)
-    if len(pipeline.steps) > MAX_STEPS:
-        message = f"`{pipeline.name}` has {len(pipeline.steps)} steps, an Argo object holds {MAX_STEPS}"
-        yield _whole(plan, pipeline, message, "use fewer seeds or shards")
-    elif (size := len(compact(document))) > MAX_OBJECT:
-        message = f"`{pipeline.name}` is an object of {size} bytes, at most {MAX_OBJECT} leave room for a run"
-        yield _whole(plan, pipeline, message, "use fewer steps, scenarios or predicates")
-    _, *leaves = document["spec"]["templates"]
-    for step, leaf in zip(pipeline.steps, leaves, strict=True):
-        if (size := len(compact(leaf))) > MAX_STEP:
-            message = f"step `{step.id}` is {size} bytes of JSON, a pod of Argo is told at most {MAX_STEP}"
-            yield _at(plan, step, "CLS507", message, "what fills it is the configuration: shorten or split it")
+    return iter(())
 
 
 def _whole(plan: Plan, pipeline: Pipeline, message: str, hint: str) -> Diagnostic:

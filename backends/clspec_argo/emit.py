@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-from clspec.plan import Event
+from clspec.plan import Event, Kind
+from clspec_argo import order
+from clspec_argo.layout import ENTRY, EXIT, Layout, part_name
 from clspec_argo.pod import SCRATCH, container, parameter_path, placement, read_path, write_path
-from clspec_argo.text import names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from clspec.plan import Pipeline, Plan, Step, Trigger
+    from clspec.plan import Input, Pipeline, Plan, Step, Trigger
     from clspec_argo.options import Options
 
 API = "argoproj.io/v1alpha1"
-ENTRY = "pipeline"
-"""The template that holds the order of the steps."""
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
@@ -27,7 +25,12 @@ def documents(plan: Plan, options: Options) -> dict[str, Document]:
     """The objects of every pipeline, by the name of their file."""
     made: dict[str, Document] = {}
     for pipeline in plan.pipelines:
-        made[f"{pipeline.name}.workflowtemplate.yaml"] = workflow_template(plan, pipeline, options)
+        layout = Layout(pipeline, parted=options.caps_lists)
+        made[f"{pipeline.name}.workflowtemplate.yaml"] = workflow_template(plan, layout, options)
+        if len(layout.parts) > 1:
+            for number in range(len(layout.parts)):
+                file = f"{pipeline.name}.{part_name(number)}.workflowtemplate.yaml"
+                made[file] = part(plan, layout, number, options)
         for number, triggers in enumerate(schedules(plan, pipeline, options), start=1):
             suffix = "" if number == 1 else f"-{number}"
             made[f"{pipeline.name}.cronworkflow{suffix}.yaml"] = _cron(plan, pipeline, triggers, suffix)
@@ -53,9 +56,12 @@ def object_name(plan: Plan, pipeline: Pipeline) -> str:
     return f"{plan.name}-{pipeline.name}"
 
 
-def skippable(step: Step) -> bool:
-    """Whether a run may pass over the step."""
-    return step.when is not None
+def exclusive(plan: Plan, step: Step) -> str:
+    """What only one step at a time may do in the cluster, or nothing: append to a dataset."""
+    if step.kind is not Kind.APPEND:
+        return ""
+    dataset = json.loads(step.config).get("dataset") or {}
+    return f"{plan.name}.{dataset['name']}" if dataset.get("name") else ""
 
 
 def schedule(cron: str) -> str:
@@ -83,38 +89,59 @@ def _labels(plan: Plan, pipeline: Pipeline) -> dict[str, str]:
     }
 
 
-def workflow_template(plan: Plan, pipeline: Pipeline, options: Options) -> Document:
-    """A pipeline as the object that runs are made from; its templates are the order and then each step."""
-    labels = _labels(plan, pipeline)
-    steps = {step.id: step for step in pipeline.steps}
-    called = names(steps, ENTRY)
-    return {
-        "apiVersion": API,
-        "kind": "WorkflowTemplate",
-        "metadata": {"name": object_name(plan, pipeline), "labels": labels},
-        "spec": {
-            "entrypoint": ENTRY,
-            "arguments": {"parameters": [_store_parameter(plan, options)]},
-            **_run_settings(options),
-            "workflowMetadata": {"labels": labels},
-            "podMetadata": {"labels": labels},
-            "securityContext": {
-                "runAsNonRoot": True,
-                **({"runAsUser": options.run_as_user} if options.run_as_user else {}),
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "volumes": [{"name": SCRATCH, "emptyDir": {}}],
-            "templates": [
-                _order(steps, called),
-                *(_leaf(plan, step, steps, called, options) for step in pipeline.steps),
-            ],
-        },
+def workflow_template(plan: Plan, layout: Layout, options: Options) -> Document:
+    """A pipeline as the object that runs are made from; its templates are the order, then each step, then the exit."""
+    name = object_name(plan, layout.pipeline)
+    spec: Document = {"entrypoint": ENTRY}
+    if layout.exits:
+        spec["onExit"] = EXIT
+    spec |= {"arguments": _arguments(plan, options), **_run_settings(options)}
+    labels = _labels(plan, layout.pipeline)
+    spec |= {"workflowMetadata": {"labels": labels}, "podMetadata": {"labels": labels}}
+    in_one = len(layout.parts) == 1
+    spec |= {
+        "securityContext": _security(options),
+        "volumes": [{"name": SCRATCH, "emptyDir": {}}],
+        "templates": [
+            order.of_part(layout, 0, ENTRY) if in_one else order.of_parts(layout, name),
+            *(_leaf(plan, step, layout, options) for step in (layout.parts[0] if in_one else ())),
+            *(order.of_exit(layout) if layout.exits else ()),
+            *(_leaf(plan, step, layout, options) for step in layout.exits),
+        ],
     }
+    return _object("WorkflowTemplate", name, labels, spec)
 
 
-def _store_parameter(plan: Plan, options: Options) -> dict[str, str]:
+def part(plan: Plan, layout: Layout, number: int, options: Options) -> Document:
+    """A part of a pipeline that is too long for one object, as the object that the pipeline's refers to."""
+    called = part_name(number)
+    spec = {
+        "arguments": _arguments(plan, options),
+        "securityContext": _security(options),
+        "volumes": [{"name": SCRATCH, "emptyDir": {}}],
+        "templates": [
+            order.of_part(layout, number, called),
+            *(_leaf(plan, step, layout, options) for step in layout.parts[number]),
+        ],
+    }
+    name = f"{object_name(plan, layout.pipeline)}-{called}"
+    return _object("WorkflowTemplate", name, _labels(plan, layout.pipeline), spec)
+
+
+def _object(kind: str, name: str, labels: dict[str, str], spec: Document) -> Document:
+    return {"apiVersion": API, "kind": kind, "metadata": {"name": name, "labels": labels}, "spec": spec}
+
+
+def _security(options: Options) -> Document:
+    user = {"runAsUser": options.run_as_user} if options.run_as_user else {}
+    return {"runAsNonRoot": True, **user, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def _arguments(plan: Plan, options: Options) -> Document:
+    """What a run can be given: its store, and a permission to move code and data at once."""
     value = store(plan, options)
-    return {"name": "store", "value": value} if value else {"name": "store"}
+    given = {"name": "store", "value": value} if value else {"name": "store"}
+    return {"parameters": [given, {"name": "allow-both", "value": ""}]}
 
 
 def _run_settings(options: Options) -> dict[str, Any]:
@@ -134,75 +161,42 @@ def _run_settings(options: Options) -> dict[str, Any]:
     return made
 
 
-def _order(steps: Mapping[str, Step], called: Mapping[str, str]) -> Document:
-    """The steps and their order. Not `failFast`: what does not hang on a failed step runs, as on every target."""
-    return {
-        "name": ENTRY,
-        "dag": {"failFast": False, "tasks": [_task(step, steps, called) for step in steps.values()]},
-    }
-
-
-def _task(step: Step, steps: Mapping[str, Step], called: Mapping[str, str]) -> Document:
-    made: Document = {"name": called[step.id], "template": called[step.id]}
-    conditions = (step.when.step,) if step.when else ()
-    needed = dict.fromkeys((*step.needs, *(source.step for source in step.inputs), *conditions))
-    if needed:
-        made["depends"] = " && ".join(_over(steps[need], called) for need in needed)
-    if step.when is not None:
-        value = f"{{{{tasks.{called[step.when.step]}.outputs.parameters.{step.when.parameter}}}}}"
-        made["when"] = f"'{value}' == '{step.when.equals}'"
+def _leaf(plan: Plan, step: Step, layout: Layout, options: Options) -> Document:
+    name = layout.called[step.id]
+    made: Document = {"name": name, "metadata": {"labels": {"clspec.dev/step": name}}}
     if step.inputs:
-        made["arguments"] = {
-            "artifacts": [
-                {
-                    "name": source.name,
-                    "from": f"{{{{tasks.{called[source.step]}.outputs.artifacts.{source.output}}}}}",
-                    **_may_lack(step, steps[source.step]),
-                }
-                for source in step.inputs
-            ]
-        }
+        made["inputs"] = {"artifacts": [_read(plan, step, source, layout) for source in step.inputs]}
+    if outputs := _outputs(plan, step, layout):
+        made["outputs"] = outputs
+    if locked := exclusive(plan, step):
+        made["synchronization"] = {"mutexes": [{"name": locked}]}
+    return {**made, **placement(step, options), "container": container(plan, step, options)}
+
+
+def _read(plan: Plan, step: Step, source: Input, layout: Layout) -> Document:
+    """An input: its task is given it, or it is fetched by its key where no task of that DAG wrote it."""
+    made: Document = {"name": source.name, "path": read_path(source.name)}
+    if source.optional:
+        made["optional"] = True
+    if layout.part_of.get(source.step) != layout.part_of.get(step.id):
+        made |= _kept(plan, layout.called[source.step], source.output)
     return made
 
 
-def _over(need: Step, called: Mapping[str, str]) -> str:
-    name = called[need.id]
-    return f"({name}.Succeeded || {name}.Skipped)" if skippable(need) else f"{name}.Succeeded"
+def _kept(plan: Plan, name: str, output: str) -> Document:
+    """Where an output is kept: as it is, under a key of its own in whatever repository the run has."""
+    return {"archive": {"none": {}}, "s3": {"key": f"{plan.name}/{{{{workflow.uid}}}}/{name}/{output}"}}
 
 
-def _may_lack(step: Step, producer: Step) -> dict[str, bool]:
-    """An input of a step that was passed over is not there; the reader finds no file at its path."""
-    return {"optional": True} if skippable(producer) and producer.when != step.when else {}
-
-
-def _leaf(plan: Plan, step: Step, steps: Mapping[str, Step], called: Mapping[str, str], options: Options) -> Document:
-    made: Document = {"name": called[step.id], "metadata": {"labels": {"clspec.dev/step": called[step.id]}}}
-    if step.inputs:
-        made["inputs"] = {
-            "artifacts": [
-                {"name": source.name, "path": read_path(source.name), **_may_lack(step, steps[source.step])}
-                for source in step.inputs
-            ]
-        }
-    if outputs := _outputs(plan, step, called[step.id]):
-        made["outputs"] = outputs
-    return {**made, **placement(step, options), "container": container(plan, step)}
-
-
-def _outputs(plan: Plan, step: Step, name: str) -> Document:
+def _outputs(plan: Plan, step: Step, layout: Layout) -> Document:
     # a reference to a step that was passed over fails its reader, unless there is a default (Argo 3.7.16, 4.0.7)
-    default = {"default": ""} if skippable(step) else {}
+    default = {"default": ""} if layout.conditions[step.id] else {}
     parameters = [
         {"name": parameter, "valueFrom": {"path": parameter_path(parameter), **default}}
         for parameter in step.parameters
     ]
     artifacts = [
-        {
-            "name": output.name,
-            "path": write_path(output.name),
-            "archive": {"none": {}},
-            "s3": {"key": f"{plan.name}/{{{{workflow.uid}}}}/{name}/{output.name}"},
-        }
+        {"name": output.name, "path": write_path(output.name), **_kept(plan, layout.called[step.id], output.name)}
         for output in step.outputs
     ]
     return {key: value for key, value in (("parameters", parameters), ("artifacts", artifacts)) if value}
@@ -210,17 +204,13 @@ def _outputs(plan: Plan, step: Step, name: str) -> Document:
 
 def _cron(plan: Plan, pipeline: Pipeline, triggers: list[Trigger], suffix: str) -> Document:
     name = object_name(plan, pipeline)
-    return {
-        "apiVersion": API,
-        "kind": "CronWorkflow",
-        "metadata": {"name": f"{name}{suffix}", "labels": _labels(plan, pipeline)},
-        "spec": {
-            "schedules": list(dict.fromkeys(schedule(trigger.cron) for trigger in triggers)),
-            "timezone": triggers[0].time_zone,
-            "concurrencyPolicy": "Forbid",
-            "startingDeadlineSeconds": 3600,
-            "successfulJobsHistoryLimit": 5,
-            "failedJobsHistoryLimit": 5,
-            "workflowSpec": {"workflowTemplateRef": {"name": name}},
-        },
+    spec = {
+        "schedules": list(dict.fromkeys(schedule(trigger.cron) for trigger in triggers)),
+        "timezone": triggers[0].time_zone,
+        "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": 3600,
+        "successfulJobsHistoryLimit": 5,
+        "failedJobsHistoryLimit": 5,
+        "workflowSpec": {"workflowTemplateRef": {"name": name}},
     }
+    return _object("CronWorkflow", f"{name}{suffix}", _labels(plan, pipeline), spec)

@@ -11,6 +11,7 @@ from clspec_argo.text import changed, fits
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_VERSIONS = ("4.1", "3.7")
 _LEAST = {"parallelism": 0, "run_as_user": 0, "keep_seconds": 0, "deadline_seconds": 0}
 
 
@@ -22,6 +23,8 @@ class Options:
     """The store's URI for every run that is not given another; without it, the spec's if that is a URI."""
     service_account: str = ""
     """The service account of the pods; without it, the namespace's default."""
+    secrets: str = "clspec"
+    """The Kubernetes secret that holds the webhooks of `notify`, each under the name of its variable."""
     artifact_repository: str = ""
     """Where artifacts go, as `CONFIGMAP` or `CONFIGMAP/KEY`; without it, the namespace's default repository."""
     gpu_model_label: str = "nvidia.com/gpu.product"
@@ -37,6 +40,8 @@ class Options:
     """How long an ended run stays to be seen; 0 for ever. Its artifacts stay anyway."""
     deadline_seconds: int = 0
     """After how long a whole run is ended; 0 for never."""
+    argo_version: str = "4.1"
+    """The version of Argo that is there: `4.1`, or `3.7`, whose lists have no longest length."""
 
     def __post_init__(self) -> None:
         """Refuse what a manifest cannot hold.
@@ -48,6 +53,11 @@ class Options:
             message = f"--set {key}={getattr(self, key)!s}: {why}"
             raise UsageError(message)
 
+    @property
+    def caps_lists(self) -> bool:
+        """Whether the target's lists of tasks and templates have a longest length."""
+        return self.argo_version != "3.7"
+
     def _complaints(self) -> Iterator[tuple[str, str]]:
         for key, least in _LEAST.items():
             if getattr(self, key) < least:
@@ -56,8 +66,12 @@ class Options:
             yield "store", why
         elif self.store and not ("://" in self.store and fits("one word", self.store)):
             yield "store", "a URI has `://` and no spaces"
+        if self.argo_version not in _VERSIONS:
+            yield "argo_version", "it is one of " + ", ".join(_VERSIONS)
         if self.service_account and not fits("object name", self.service_account):
             yield "service_account", "not a Kubernetes name"
+        if not fits("object name", self.secrets):
+            yield "secrets", "not a Kubernetes name"
         if not fits("label name", self.gpu_model_label):
             yield "gpu_model_label", "not a Kubernetes label"
         configmap, slash, key = self.artifact_repository.partition("/")

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from clspec_argo.text import cores, escaped, quantity
 
 if TYPE_CHECKING:
-    from clspec.plan import Plan, Resources, Step
+    from clspec.plan import Plan, Resources, Secret, Step
     from clspec_argo.options import Options
 
 SCRATCH = "scratch"
 """The one writable volume. It is mounted on /tmp because Python, DuckDB and torch spill there."""
 STORE = "{{workflow.parameters.store}}"
+ALLOW_BOTH = "{{workflow.parameters.allow-both}}"
+"""Who lets code and data move at once, as the step program reads it; nobody where it is empty."""
+BEGAN = "{{workflow.creationTimestamp.RFC3339}}"
 
 _SHARED = "shared-memory"
 _TMP = "/tmp"  # noqa: S108  # a volume of the pod's own
@@ -44,13 +47,13 @@ def parameter_path(name: str) -> str:
     return f"{_TMP}/clspec/parameters/{name}"
 
 
-def container(plan: Plan, step: Step) -> dict[str, Any]:
+def container(plan: Plan, step: Step, options: Options) -> dict[str, Any]:
     """The container that runs the step program."""
     made: dict[str, Any] = {
         "image": step.image,
         "command": ["python", "-m", "clspec.step"],
         "args": _arguments(plan, step),
-        "env": _variables(step),
+        "env": _variables(step, options),
     }
     if resources := _resources(step.resources):
         made["resources"] = resources
@@ -87,8 +90,11 @@ def placement(step: Step, options: Options) -> dict[str, Any]:
 
 def _arguments(plan: Plan, step: Step) -> list[str]:
     arguments = [step.kind.value, "--config", escaped(step.config), "--code", plan.workdir, "--store", STORE]
+    if not step.pure:  # what follows from its inputs alone may know nothing of the run
+        arguments += ["--as-of", BEGAN, "--allow-both", ALLOW_BOTH]
     for source in step.inputs:
-        arguments += ["--in", f"{source.name}={read_path(source.name)}"]
+        flag = "--in-optional" if source.optional else "--in"
+        arguments += [flag, f"{source.name}={read_path(source.name)}"]
     for output in step.outputs:
         arguments += ["--out", f"{output.name}={write_path(output.name)}"]
     for parameter in step.parameters:
@@ -96,15 +102,21 @@ def _arguments(plan: Plan, step: Step) -> list[str]:
     return arguments
 
 
-def _variables(step: Step) -> list[dict[str, Any]]:
+def _variables(step: Step, options: Options) -> list[dict[str, Any]]:
     """The secrets; and a home and a user, which libraries look up and a bare user id does not have."""
     named = {secret.env for secret in step.secrets}
     bare = {"HOME": _TMP, "USER": "clspec"}
     plain = [{"name": name, "value": value} for name, value in bare.items() if name not in named]
     return plain + [
-        {"name": secret.env, "valueFrom": {"secretKeyRef": {"name": secret.name, "key": secret.key}}}
-        for secret in step.secrets
+        {"name": secret.env, "valueFrom": {"secretKeyRef": _secret(secret, options)}} for secret in step.secrets
     ]
+
+
+def _secret(secret: Secret, options: Options) -> dict[str, Any]:
+    """Where a secret lies; one of a step that always runs may have no place in the spec, and may not be there."""
+    if secret.name and secret.key:
+        return {"name": secret.name, "key": secret.key}
+    return {"name": options.secrets, "key": secret.env, "optional": True}
 
 
 def _resources(asked: Resources) -> dict[str, dict[str, str]]:

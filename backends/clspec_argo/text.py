@@ -80,14 +80,15 @@ def fits(form: str, text: str) -> bool:
     return FORMS[form].fullmatch(text) is not None
 
 
-def names(ids: Iterable[str], taken: str) -> dict[str, str]:
+def names(ids: Iterable[str], taken: frozenset[str]) -> dict[str, str]:
     """A name for the template and task of each step: its id where that can be one, never the same for two steps.
 
-    `taken` is in use already. Words of the `depends` language cannot name a task.
+    Those in `taken` are in use already. Words of the `depends` language cannot name a task.
     """
     ids = tuple(ids)
-    kept = {step for step in ids if len(step) <= MAX_NAME and fits("name", step) and step not in _RESERVED | {taken}}
-    return {step: step if step in kept else _shortened(step, kept | {taken}) for step in ids}
+    kept = {step for step in ids if len(step) <= MAX_NAME and fits("name", step) and step not in _RESERVED | taken}
+    used = kept | taken
+    return {step: step if step in kept else _shortened(step, used) for step in ids}
 
 
 def _shortened(step: str, used: set[str]) -> str:

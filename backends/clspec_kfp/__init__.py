@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clspec.backend import API_VERSION, Backend, Bundle, Capabilities
-from clspec.plan import straight
+from clspec.graph import GraphError
 from clspec_kfp import document
 from clspec_kfp.check import problems
 from clspec_kfp.options import Options
 from clspec_kfp.schedule import recurring_runs
-from clspec_kfp.text import dump
+from clspec_kfp.written import dump
 from clspec_kfp.validate import SelfCheckError, faults
 
 if TYPE_CHECKING:
@@ -31,16 +31,17 @@ class KfpBackend:
     capabilities = Capabilities(
         can=(
             "one container per step, by image digest; images need a user that is not root",
-            "conditions, and caching of pure steps by image, arguments and input artifacts",
-            "cpu, memory, GPUs by count, resource and model; shared memory, node selectors, tolerations, timeouts",
+            "conditions within conditions, steps that run however the others end",
+            "caching of pure steps by image, arguments and input artifacts",
+            "cpu, memory, GPUs by count, resource, model and memory; shared memory, node selectors, tolerations",
+            "timeouts, and retries on any failure",
             "Kubernetes secrets as environment variables",
-            "schedules in UTC, as recurring runs",
+            "schedules in UTC, as recurring runs; pipelines as custom resources (`--set resources=true`)",
         ),
         cannot=(
-            "pipelines that branch (`improvement`) and steps that always run (`notify`)",
             "start a run on changed code, changed data or new labels",
             "retry on failures of the infrastructure alone: it retries on any",
-            "ask for ephemeral storage or for a GPU by its memory",
+            "reserve ephemeral storage: it only limits temporary files",
             "run one step on several nodes",
             "give `isolation` a meaning: each step is a pod of its own anyway",
         ),
@@ -57,17 +58,17 @@ class KfpBackend:
             SelfCheckError: clspec made something that does not hold together.
         """
         bundle: Bundle = {}
-        for pipeline in straight(plan).pipelines:
+        for pipeline in plan.pipelines:
             bundle |= _files(plan, pipeline, options)
         return bundle
 
 
 def _files(plan: Plan, pipeline: Pipeline, options: Options) -> Bundle:
-    documents = document.documents(plan, pipeline, options)
-    found = faults(documents)
-    if len({step.id for step in pipeline.steps}) != len(pipeline.steps):
-        found = (*found, "two steps have one id, and one of them would be lost")
-    if found:
+    try:
+        documents = document.documents(plan, pipeline, options)
+    except GraphError as error:
+        raise SelfCheckError(pipeline.name, (str(error),)) from error
+    if found := faults(documents):
         raise SelfCheckError(pipeline.name, found)
     return {f"{pipeline.name}.yaml": dump(documents)} | recurring_runs(plan, pipeline, documents, options)
 

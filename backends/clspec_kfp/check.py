@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from clspec.backend import left_out
 from clspec.codes import problem
 from clspec.diagnostic import in_order
-from clspec.plan import Event, straight
-from clspec_kfp import document, text
-from clspec_kfp.pod import node_labels
+from clspec.plan import ArtifactType, Event
+from clspec_kfp import document, text, written
+from clspec_kfp.nest import nested, unsayable
+from clspec_kfp.pod import node_labels, secrets
 from clspec_kfp.schedule import UTC
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 _WORD = re.compile(r"[A-Za-z0-9_.-]+")
 _ROOTS = ("gs://", "minio://", "s3://")
 
+_FOLDERS = (ArtifactType.MODEL, ArtifactType.REPORT)
+
 _ELSEWHERE = {
     Event.CODE_CHANGE: "let the job that tests such a change submit the pipeline",
     Event.DATA_CHANGE: "let whatever writes the data submit the pipeline",
@@ -39,8 +41,7 @@ _ELSEWHERE = {
 
 def problems(plan: Plan, options: Options) -> tuple[Diagnostic, ...]:
     """Everything about the plan that Kubeflow cannot express, in order, once for each place in the spec."""
-    found = [*left_out(plan, "kfp"), *_plan(plan), *_options(plan, options), *_images(plan)]
-    plan = straight(plan)
+    found = [*_plan(plan), *_options(plan, options), *_images(plan)]
     for pipeline in plan.pipelines:
         found += _pipeline(plan, pipeline, options)
         for trigger in pipeline.triggers:
@@ -92,9 +93,14 @@ def _options(plan: Plan, options: Options) -> Iterator[Diagnostic]:
         message = f"Kubeflow cannot keep artifacts under {options.pipeline_root!r}"
         hint = "give `pipeline_root` as " + ", ".join(f"`{root}...`" for root in _ROOTS)
         yield problem("CLS508", message, path=plan.spec, hint=hint)
-    if options.gpu_model_label and not text.LABEL_KEY.fullmatch(options.gpu_model_label):
-        message = f"the option `gpu_model_label` is not the key of a node label: {options.gpu_model_label!r}"
-        yield problem("CLS508", message, path=plan.spec)
+    for name in ("gpu_model_label", "gpu_memory_label"):
+        label = getattr(options, name)
+        if label and not text.LABEL_KEY.fullmatch(label):
+            yield problem("CLS508", f"the option `{name}` is not the key of a node label: {label!r}", path=plan.spec)
+    for name in ("secret", "namespace"):
+        value = getattr(options, name)
+        if value and not text.OBJECT.fullmatch(value):
+            yield problem("CLS508", f"the option `{name}` is no name in a cluster: {value!r}", path=plan.spec)
 
 
 def _images(plan: Plan) -> Iterator[Diagnostic]:
@@ -130,7 +136,7 @@ def _pipeline(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diag
         yield problem("CLS507", message, path=plan.spec, span=pipeline.origin, hint="shorten `metadata.name`")
     yield from _conditions(plan, pipeline)
     if _may_be_too_large(pipeline):
-        size = len(text.dump(document.documents(plan, pipeline, options)))
+        size = len(written.dump(document.documents(plan, pipeline, options)))
         if size > MAX_FILE:
             message = f"pipeline `{pipeline.name}` takes {size:,} bytes, Kubeflow takes {MAX_FILE:,} in one upload"
             yield problem("CLS507", message, path=plan.spec, span=pipeline.origin)
@@ -142,16 +148,26 @@ def _may_be_too_large(pipeline: Pipeline) -> bool:
 
 
 def _conditions(plan: Plan, pipeline: Pipeline) -> Iterator[Diagnostic]:
-    """A step that was skipped has no outputs, and a later one that reads them could not even be started."""
-    conditional = {step.id for step in pipeline.steps if step.when}
+    """Steps that the graphs of Kubeflow cannot hold, and words that its expressions cannot compare with."""
+    for step, why in unsayable(pipeline):
+        hint = "Kubeflow cannot pass on what a step writes that may be skipped"
+        yield _at(plan, step, "CLS508", f"step `{step.id}` {why}", hint)
     for step in pipeline.steps:
-        read = {given.step for given in step.inputs} | ({step.when.step} if step.when else set())
-        for producer in sorted(read & conditional):
-            message = f"step `{step.id}` reads what step `{producer}` writes, which may be skipped"
-            yield _at(plan, step, "CLS508", message, "Kubeflow cannot pass on the output of a conditional step")
         if step.when and not _WORD.fullmatch(step.when.equals):
             message = f"a condition of step `{step.id}` compares with {step.when.equals!r}, which is not one plain word"
             yield _at(plan, step, "CLS506", message, "letters, digits, `_`, `.` and `-` mean the same everywhere")
+    yield from _folders(plan, pipeline)
+
+
+def _folders(plan: Plan, pipeline: Pipeline) -> Iterator[Diagnostic]:
+    """What may be missing is handed over through the store, as one file."""
+    found = nested(pipeline)
+    types = {(step.id, output.name): output.type for step in pipeline.steps for output in step.outputs}
+    for step in pipeline.steps:
+        for given in step.inputs:
+            if found.is_handed_over(step, given) and types.get((given.step, given.output)) in _FOLDERS:
+                message = f"input `{given.name}` of step `{step.id}` may be missing, and is a folder"
+                yield _at(plan, step, "CLS508", message, "what may be missing is handed over as one file")
 
 
 def _trigger(plan: Plan, trigger: Trigger) -> Iterator[Diagnostic]:
@@ -176,14 +192,17 @@ def _hints(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
         message = "Kubeflow retries a step on any failure, not only where the infrastructure failed"
         yield _at(plan, step, "CLS504", message)
     if need.ephemeral_storage:
-        message = "Kubeflow cannot ask for `ephemeral_storage`"
+        message = "Kubeflow limits temporary files to `ephemeral_storage`, and cannot reserve room for them"
         yield _at(plan, step, "CLS504", message, "use `node_selector` for nodes with enough of it")
-    if need.gpu and need.gpu.memory:
-        message = "Kubeflow cannot ask for a GPU by its `memory`"
+    if need.gpu and need.gpu.memory and not options.gpu_memory_label:
+        message = "`gpu.memory` selects no node without the option `gpu_memory_label`"
         yield _at(plan, step, "CLS504", message, "use `gpu.model` or `node_selector` for GPUs with enough of it")
     if need.gpu and need.gpu.model and not options.gpu_model_label:
         message = f"`gpu.model: {need.gpu.model}` selects no node without the option `gpu_model_label`"
         yield _at(plan, step, "CLS504", message)
+    for env in _unplaced(step, options) if step.always else ():
+        message = f"nothing says where the cluster keeps `{env}`, so that nobody is told through it"
+        yield _at(plan, step, "CLS504", message, "name the Kubernetes Secret that holds it: `--set secret=NAME`")
 
 
 def _refused(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
@@ -205,14 +224,18 @@ def _refused(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
     if need.gpu and need.gpu.model and labels.get(options.gpu_model_label, need.gpu.model) != need.gpu.model:
         message = f"`gpu.model` and `node_selector` disagree about `{options.gpu_model_label}`"
         yield _at(plan, step, "CLS508", message)
-    for secret in step.secrets:
-        if not secret.name or not secret.key:
-            hint = "add `kubernetes: {name: ..., key: ...}`"
-            yield _at(plan, step, "CLS508", f"secret `{secret.env}` does not say where the cluster keeps it", hint)
+    for env in () if step.always else _unplaced(step, options):
+        hint = "add `kubernetes: {name: ..., key: ...}`, or `--set secret=NAME`"
+        yield _at(plan, step, "CLS508", f"secret `{env}` does not say where the cluster keeps it", hint)
     size = len(text.argument(step.config)) + 1
     if size > MAX_ARGUMENT:
         message = f"what a step must know here takes {size:,} bytes, Linux takes {MAX_ARGUMENT:,} in an argument"
         yield _at(plan, step, "CLS507", message)
+
+
+def _unplaced(step: Step, options: Options) -> list[str]:
+    placed = {secret.env for secret in secrets(step, options)}
+    return [secret.env for secret in step.secrets if secret.env not in placed]
 
 
 def _texts(plan: Plan, step: Step) -> Iterator[Diagnostic]:

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clspec.plan import ArtifactType
-from clspec_kfp import pod
-from clspec_kfp.text import argument
+from clspec_kfp import component, pod
+from clspec_kfp.component import RUN_PARAMETERS, STRING, artifact_type, executor
+from clspec_kfp.nest import Group, nested
 
 if TYPE_CHECKING:
-    from clspec.plan import Condition, Pipeline, Plan, Step
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from clspec.plan import ArtifactType, Condition, Pipeline, Plan, Step
     from clspec_kfp.options import Options
 
 SCHEMA_VERSION = "2.1.0"
-SDK_VERSION = "clspec-1"
+SDK_VERSION = "clspec-2"
 """Names the form of what is emitted, not clspec's version, so that an upgrade changes no bytes."""
+LAST = "ALL_UPSTREAM_TASKS_COMPLETED"
+"""The strategy of a task that runs once what it depends on is over, however that ended."""
 
-# Kubeflow's other types promise what these files are not: system.Metrics holds its numbers in the artifact's
-# metadata, system.HTML is one file. Which of our types meet was checked edge by edge when the plan was made.
-SCHEMA_TITLES = {
-    ArtifactType.DATASET: "system.Dataset",
-    ArtifactType.MODEL: "system.Model",
-    ArtifactType.PREDICTIONS: "system.Artifact",
-    ArtifactType.METRICS: "system.Artifact",
-    ArtifactType.VERDICT: "system.Artifact",
-    ArtifactType.REPORT: "system.Artifact",
+_OPTIONAL = {
+    "allow-both": 'Who lets code and data move at once, and why: {"by": ..., "why": ...}.',
+    "as-of": "When the run began, ISO 8601, where that is not when it was created.",
 }
 
-_STRING = {"parameterType": "STRING"}
-_BACKOFF = {"backoffDuration": "10s", "backoffFactor": 2.0, "backoffMaxDuration": "3600s"}
+_Source = tuple[str, str]
+"""A step and what it writes."""
 
-_Types = dict[tuple[str, str], ArtifactType]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Graph:
+    """The tasks of one graph, and what they need from outside of it."""
+
+    tasks: dict[str, Any]
+    artifacts: frozenset[_Source]
+    parameters: frozenset[_Source]
 
 
 def name(plan: Plan, pipeline: Pipeline) -> str:
@@ -49,149 +55,207 @@ def documents(plan: Plan, pipeline: Pipeline, options: Options) -> list[dict[str
     pods = {executor(step): pod.kubernetes(step, options) for step in pipeline.steps}
     special = {label: config for label, config in pods.items() if config}
     platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": special}}}}
-    return [_spec(plan, pipeline, options), *([platform] if special else [])]
+    return [_Writer(plan, pipeline).spec(options), *([platform] if special else [])]
 
 
-def executor(step: Step) -> str:
-    """The label under which the step's container stands."""
-    return f"exec-{step.id}"
+class _Writer:
+    """Writes one pipeline: its graphs from the inside out, each component as it is met."""
+
+    def __init__(self, plan: Plan, pipeline: Pipeline) -> None:
+        self._plan = plan
+        self._pipeline = pipeline
+        self._nested = nested(pipeline)
+        self._types: dict[_Source, ArtifactType] = {
+            (step.id, output.name): output.type for step in pipeline.steps for output in step.outputs
+        }
+        self._taken = {
+            step.id: {
+                given.name: f"{given.step}/{given.output}"
+                for given in step.inputs
+                if self._nested.is_handed_over(step, given)
+            }
+            for step in pipeline.steps
+        }
+        handed_over = {key for taken in self._taken.values() for key in taken.values()}
+        self._given = {
+            step.id: tuple(output.name for output in step.outputs if f"{step.id}/{output.name}" in handed_over)
+            for step in pipeline.steps
+        }
+        self._components: dict[str, Any] = {}
+
+    def spec(self, options: Options) -> dict[str, Any]:
+        tasks = self._root()
+        containers = {executor(step): {"container": self._container(step)} for step in self._pipeline.steps}
+        spec: dict[str, Any] = {
+            "components": self._components,
+            "deploymentSpec": {"executors": containers},
+            "pipelineInfo": {"name": name(self._plan, self._pipeline)},
+            "root": {"dag": {"tasks": tasks}, "inputDefinitions": {"parameters": _run_parameters(self._plan)}},
+            "schemaVersion": SCHEMA_VERSION,
+            "sdkVersion": SDK_VERSION,
+        }
+        return spec | ({"defaultPipelineRoot": options.pipeline_root} if options.pipeline_root else {})
+
+    def _root(self) -> dict[str, Any]:
+        """The tasks of the root: the run itself, or the last of the steps that run after it, around all the others.
+
+        Kubeflow hangs one such step on a task; for each further one there is a graph around what is there already.
+        """
+        tasks = self._graph(self._nested.members).tasks
+        for number, step in enumerate(self._nested.last, start=1):
+            around = f"run-{number}"
+            self._components[f"dag-{around}"] = {"dag": {"tasks": tasks}, "inputDefinitions": _definitions({}, ())}
+            inner = {"taskInfo": {"name": around}, "componentRef": {"name": f"dag-{around}"}, "inputs": _bindings({}, {})}
+            last = self._task(step, {}) | {"dependentTasks": [around]}
+            last["inputs"]["parameters"]["status"] = {"taskFinalStatus": {"producerTask": around}}
+            last["triggerPolicy"] = {"strategy": LAST}
+            tasks = {around: inner, step.id: last}
+        return tasks
+
+    def _container(self, step: Step) -> dict[str, Any]:
+        return component.container(self._plan, step, self._given[step.id], self._taken[step.id])
+
+    def _graph(self, members: Iterable[Step | Group]) -> _Graph:
+        members = tuple(members)
+        owners = {inside.id: _called(member) for member in members for inside in _inside(member)}
+        direct = {member.id for member in members if not isinstance(member, Group)}
+        tasks: dict[str, Any] = {}
+        artifacts: set[_Source] = set()
+        parameters: set[_Source] = set()
+        for member in members:
+            if isinstance(member, Group):
+                inner = self._group(member)
+                own = _called(member)
+                task = self._group_task(member, inner, direct)
+                artifacts |= {source for source in inner.artifacts if source[0] not in direct}
+                parameters |= {source for source in inner.parameters if source[0] not in direct}
+            else:
+                own = member.id
+                read = {given.name: (given.step, given.output) for given in self._carried(member)}
+                task = self._task(member, {key: _artifact(source, direct) for key, source in read.items()})
+                artifacts |= {source for source in read.values() if source[0] not in direct}
+            waits_for = {owners[need] for inside in _inside(member) for need in _needs(inside) if need in owners}
+            if waits_for - {own}:
+                task["dependentTasks"] = sorted(waits_for - {own})
+            tasks[own] = task
+        return _Graph(tasks=tasks, artifacts=frozenset(artifacts), parameters=frozenset(parameters))
+
+    def _carried(self, step: Step) -> Iterator[Any]:
+        return (given for given in step.inputs if given.name not in self._taken[step.id])
+
+    def _task(self, step: Step, artifacts: dict[str, Any]) -> dict[str, Any]:
+        """A step's own task, and its component beside it."""
+        hands_over = bool(self._given[step.id] or self._taken[step.id])
+        parameters = component.parameters(step, hands_over=hands_over)
+        read = {given.name: self._types[given.step, given.output] for given in self._carried(step)}
+        declared = (*parameters, *(("status",) if step.always else ()))
+        self._components[component.name(step)] = component.definition(step, read, declared)
+        inputs = {"parameters": parameters} | ({"artifacts": artifacts} if artifacts else {})
+        return {"taskInfo": {"name": step.id}, "inputs": inputs} | component.policy(step, hands_over=hands_over)
+
+    # -- conditions --------------------------------------------------------------------------------------------------
+
+    def _group(self, group: Group) -> _Graph:
+        """The graph around what a condition decides about, and what it needs; it runs whatever the condition says."""
+        inner = self._graph(group.members)
+        artifacts = {_label(source): self._types[source] for source in sorted(inner.artifacts)}
+        passed_on = tuple(_label(source) for source in sorted(inner.parameters))
+        if len(group.members) == 1 and not isinstance(group.members[0], Group):
+            ((key, task),) = inner.tasks.items()
+            task["inputs"]["parameters"]["when"] = {"componentInputParameter": "when"}
+            self._components[component.name(group.members[0])]["inputDefinitions"]["parameters"]["when"] = dict(STRING)
+        else:
+            key = "then"
+            self._components[f"then-{group.name}"] = {
+                "dag": {"tasks": inner.tasks},
+                "inputDefinitions": _definitions(artifacts, ("when", *passed_on)),
+            }
+            same = {label: {"componentInputArtifact": label} for label in artifacts}
+            given = {label: {"componentInputParameter": label} for label in ("when", *passed_on)}
+            task = {
+                "taskInfo": {"name": key},
+                "componentRef": {"name": f"then-{group.name}"},
+                "inputs": _bindings(same, given),
+            }
+        task["triggerPolicy"] = {"condition": f"inputs.parameter_values['when'] == '{group.when.equals}'"}
+        self._components[f"dag-{group.name}"] = {
+            "dag": {"tasks": {key: task}},
+            "inputDefinitions": _definitions(artifacts, ("when", *passed_on)),
+        }
+        return _Graph(tasks={}, artifacts=inner.artifacts, parameters=inner.parameters | {_asked(group.when)})
+
+    def _group_task(self, group: Group, inner: _Graph, direct: set[str]) -> dict[str, Any]:
+        asked = _asked(group.when)
+        artifacts = {_label(source): _artifact(source, direct) for source in sorted(inner.artifacts)}
+        # what is passed on further in and what this group asks may be one and the same
+        parameters = {_label(source): _parameter(source, direct) for source in sorted(inner.parameters)}
+        declared = self._components[f"dag-{group.name}"]["inputDefinitions"]["parameters"]
+        parameters = {key: value for key, value in parameters.items() if key in declared}
+        parameters["when"] = _parameter(asked, direct)
+        return {
+            "taskInfo": {"name": group.name},
+            "componentRef": {"name": f"dag-{group.name}"},
+            "inputs": _bindings(artifacts, parameters),
+        }
 
 
-def _spec(plan: Plan, pipeline: Pipeline, options: Options) -> dict[str, Any]:
-    types: _Types = {(step.id, output.name): output.type for step in pipeline.steps for output in step.outputs}
-    components: dict[str, Any] = {}
-    for step in pipeline.steps:
-        components |= _components(step, types)
-    spec: dict[str, Any] = {
-        "components": components,
-        "deploymentSpec": {"executors": {executor(s): {"container": _container(plan, s)} for s in pipeline.steps}},
-        "pipelineInfo": {"name": name(plan, pipeline)},
-        "root": {
-            "dag": {"tasks": {step.id: _root_task(step) for step in pipeline.steps}},
-            "inputDefinitions": {"parameters": {"store": _store(plan)}},
-        },
-        "schemaVersion": SCHEMA_VERSION,
-        "sdkVersion": SDK_VERSION,
-    }
-    if options.pipeline_root:
-        spec["defaultPipelineRoot"] = options.pipeline_root
-    return spec
+def _called(member: Step | Group) -> str:
+    return member.name if isinstance(member, Group) else member.id
 
 
-def _store(plan: Plan) -> dict[str, Any]:
-    parameter: dict[str, Any] = _STRING | {"description": "The URI of the store, which outlives every run."}
+def _inside(member: Step | Group) -> Iterator[Step]:
+    """The steps of a member, at whatever depth."""
+    if isinstance(member, Group):
+        for inner in member.members:
+            yield from _inside(inner)
+    else:
+        yield member
+
+
+def _needs(step: Step) -> set[str]:
+    return {*step.needs, *(given.step for given in step.inputs), *((step.when.step,) if step.when else ())}
+
+
+def _asked(when: Condition) -> _Source:
+    return when.step, when.parameter
+
+
+def _label(source: _Source) -> str:
+    """What another graph's output is called within a graph."""
+    return "--".join(source)
+
+
+def _artifact(source: _Source, direct: set[str]) -> dict[str, Any]:
+    step, output = source
+    if step in direct:
+        return {"taskOutputArtifact": {"producerTask": step, "outputArtifactKey": output}}
+    return {"componentInputArtifact": _label(source)}
+
+
+def _parameter(source: _Source, direct: set[str]) -> dict[str, Any]:
+    step, parameter = source
+    if step in direct:
+        return {"taskOutputParameter": {"producerTask": step, "outputParameterKey": parameter}}
+    return {"componentInputParameter": _label(source)}
+
+
+def _bindings(artifacts: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """What a graph is given: what every graph is, and these."""
+    given: dict[str, Any] = {key: {"componentInputParameter": key} for key in RUN_PARAMETERS}
+    return {"parameters": given | parameters} | ({"artifacts": artifacts} if artifacts else {})
+
+
+def _definitions(artifacts: dict[str, ArtifactType], parameters: Sequence[str]) -> dict[str, Any]:
+    """What a graph takes in."""
+    found: dict[str, Any] = {"parameters": {key: dict(STRING) for key in (*RUN_PARAMETERS, *parameters)}}
+    return found | ({"artifacts": {k: artifact_type(kind) for k, kind in artifacts.items()}} if artifacts else {})
+
+
+def _run_parameters(plan: Plan) -> dict[str, Any]:
+    """What a run may be given, and must be where it has no default."""
+    optional = {"defaultValue": "", "isOptional": True}
+    found: dict[str, Any] = {key: STRING | optional | {"description": said} for key, said in _OPTIONAL.items()}
+    store: dict[str, Any] = STRING | {"description": "The URI of the store, which outlives every run."}
     default = default_store(plan)
-    return parameter | ({"defaultValue": default, "isOptional": True} if default else {})
-
-
-def _container(plan: Plan, step: Step) -> dict[str, Any]:
-    container: dict[str, Any] = {
-        "image": step.image,
-        # The image's own entry point is never used: the launcher runs command and arguments.
-        "command": ["python", "-m", "clspec.step"],
-        "args": [
-            step.kind.value,
-            "--config",
-            argument(step.config),
-            "--code",
-            plan.workdir,
-            "--store",
-            "{{$.inputs.parameters['store']}}",
-            "--executor-input",
-            "{{$}}",
-        ],
-    }
-    need = pod.resources(step.resources)
-    return container | ({"resources": need} if need else {})
-
-
-def _components(step: Step, types: _Types) -> dict[str, Any]:
-    """The step's own component, which nothing else uses: kfp.local keeps the outputs of each in one folder."""
-    inputs = _input_definitions(step, types)
-    own: dict[str, Any] = {"executorLabel": executor(step), "inputDefinitions": inputs}
-    outputs: dict[str, Any] = {}
-    if step.outputs:
-        outputs["artifacts"] = {output.name: {"artifactType": _artifact_type(output.type)} for output in step.outputs}
-    if step.parameters:
-        outputs["parameters"] = {parameter: dict(_STRING) for parameter in step.parameters}
-    if outputs:
-        own["outputDefinitions"] = outputs
-    if step.when is None:
-        return {_component(step): own}
-    group = {"dag": {"tasks": {step.id: _conditional_task(step, step.when)}}, "inputDefinitions": inputs}
-    return {_component(step): own, _group(step): group}
-
-
-def _component(step: Step) -> str:
-    return f"comp-{step.id}"
-
-
-def _group(step: Step) -> str:
-    return f"dag-{step.id}"
-
-
-def _input_definitions(step: Step, types: _Types) -> dict[str, Any]:
-    definitions: dict[str, Any] = {"parameters": {parameter: dict(_STRING) for parameter in _parameters(step)}}
-    if step.inputs:
-        definitions["artifacts"] = {
-            given.name: {"artifactType": _artifact_type(types[given.step, given.output])} for given in step.inputs
-        }
-    return definitions
-
-
-def _artifact_type(kind: ArtifactType) -> dict[str, str]:
-    return {"schemaTitle": SCHEMA_TITLES[kind], "schemaVersion": "0.0.1"}
-
-
-def _parameters(step: Step) -> dict[str, Any]:
-    """The step's parameters, each with what it is bound to in the root."""
-    bound: dict[str, Any] = {"store": {"componentInputParameter": "store"}}
-    if step.when:
-        producer = {"producerTask": step.when.step, "outputParameterKey": step.when.parameter}
-        bound["when"] = {"taskOutputParameter": producer}
-    return bound
-
-
-def _root_task(step: Step) -> dict[str, Any]:
-    """The step in the root: its container, or the group around it if it is conditional."""
-    inputs: dict[str, Any] = {"parameters": _parameters(step)}
-    if step.inputs:
-        inputs["artifacts"] = {
-            given.name: {"taskOutputArtifact": {"producerTask": given.step, "outputArtifactKey": given.output}}
-            for given in step.inputs
-        }
-    task: dict[str, Any] = {"taskInfo": {"name": step.id}, "inputs": inputs}
-    waits_for = sorted({*step.needs, *(given.step for given in step.inputs), *([step.when.step] if step.when else [])})
-    if waits_for:
-        task["dependentTasks"] = waits_for
-    if step.when:
-        return task | {"componentRef": {"name": _group(step)}}
-    return task | _runs(step)
-
-
-def _runs(step: Step) -> dict[str, Any]:
-    policy: dict[str, Any] = {
-        "componentRef": {"name": _component(step)},
-        "cachingOptions": {"enableCache": True} if step.pure else {},
-    }
-    if step.retry.times:
-        policy["retryPolicy"] = {"maxRetryCount": step.retry.times} | _BACKOFF
-    return policy
-
-
-def _conditional_task(step: Step, when: Condition) -> dict[str, Any]:
-    """The container of a conditional step, alone in a group that itself always runs.
-
-    Kubeflow lets a task run only if all that it depends on *succeeded* (`depends: "a.Succeeded"`), and skipped is
-    not succeeded: with the condition on the task in the root, a failed verdict would skip `register` and with it
-    everything after it, `conclude` too, and the run would end green. A group whose one task was skipped succeeds.
-    kfp.local sees the condition in both places, but looks its parameter up among the inputs of the enclosing graph,
-    so that only here does it find it under a plain name.
-    """
-    artifacts = {given.name: {"componentInputArtifact": given.name} for given in step.inputs}
-    parameters = {parameter: {"componentInputParameter": parameter} for parameter in _parameters(step)}
-    return {
-        "taskInfo": {"name": step.id},
-        "inputs": {"parameters": parameters} | ({"artifacts": artifacts} if artifacts else {}),
-        "triggerPolicy": {"condition": f"inputs.parameter_values['when'] == '{when.equals}'"},
-    } | _runs(step)
+    found["store"] = store | ({"defaultValue": default, "isOptional": True} if default else {})
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from clspec_kfp.text import cores, quantity
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from clspec_kfp.options import Options
 
 _GB = 1_000_000_000
+_MIB = 1024**2
 
 
 def resources(need: Resources) -> dict[str, Any]:
@@ -41,12 +43,14 @@ def kubernetes(step: Step, options: Options) -> dict[str, Any]:
     labels = node_labels(need, options)
     if labels:
         said["nodeSelector"] = {"labels": labels}
+    if need.gpu and need.gpu.memory and options.gpu_memory_label:
+        said["nodeAffinity"] = [_at_least(options.gpu_memory_label, need.gpu.memory)]
     if need.tolerations:
         said["tolerations"] = [_toleration(toleration) for toleration in need.tolerations]
-    if need.shared_memory:
-        said["emptyDirMounts"] = [_shared_memory(need.shared_memory)]
-    if step.secrets:
-        said["secretAsEnv"] = _secrets(step.secrets)
+    if mounts := [*_shared_memory(need.shared_memory), *_scratch(need.ephemeral_storage)]:
+        said["emptyDirMounts"] = mounts
+    if placed := secrets(step, options):
+        said["secretAsEnv"] = _secrets(placed)
     if step.timeout:
         said["activeDeadlineSeconds"] = str(step.timeout)
     return said
@@ -70,9 +74,29 @@ def _toleration(toleration: Toleration) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value}
 
 
-def _shared_memory(size: int) -> dict[str, str]:
+def _at_least(label: str, memory: int) -> dict[str, Any]:
+    """Nodes whose GPUs have that much; the label counts in MiB, and `Gt` is the one comparison there is."""
+    return {"matchExpressions": [{"key": label, "operator": "Gt", "values": [str(-(-memory // _MIB) - 1)]}]}
+
+
+def _shared_memory(size: int) -> list[dict[str, str]]:
     # A container's own /dev/shm has 64 MiB, too little for the workers of a data loader.
-    return {"volumeName": "dshm", "mountPath": "/dev/shm", "medium": "Memory", "sizeLimit": quantity(size)}  # noqa: S108
+    shared = {"volumeName": "dshm", "mountPath": "/dev/shm", "medium": "Memory"}  # noqa: S108
+    return [shared | {"sizeLimit": quantity(size)}] if size else []
+
+
+def _scratch(size: int) -> list[dict[str, str]]:
+    """Room for temporary files, limited to what was asked for: Kubeflow can reserve none."""
+    return [{"volumeName": "scratch", "mountPath": "/tmp", "sizeLimit": quantity(size)}] if size else []  # noqa: S108
+
+
+def secrets(step: Step, options: Options) -> tuple[Secret, ...]:
+    """The step's secrets with their places on the cluster; those for which nothing says one are left out."""
+    placed = (
+        secret if secret.name or not options.secret else replace(secret, name=options.secret, key=secret.env)
+        for secret in step.secrets
+    )
+    return tuple(secret for secret in placed if secret.name and secret.key)
 
 
 def _secrets(secrets: tuple[Secret, ...]) -> list[dict[str, Any]]:

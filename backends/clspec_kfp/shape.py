@@ -18,6 +18,8 @@ _INPUTS = {"parameters?": {"*": _PARAMETER}, "artifacts?": {"*": _ARTIFACT}}
 _PARAMETER_BINDING = {
     "componentInputParameter?": str,
     "taskOutputParameter?": {"producerTask": str, "outputParameterKey": str},
+    "runtimeValue?": {"constant": str},
+    "taskFinalStatus?": {"producerTask": str},
 }
 _ARTIFACT_BINDING = {
     "componentInputArtifact?": str,
@@ -31,7 +33,7 @@ _TASK = {
     "dependentTasks?": [str],
     "cachingOptions?": {"enableCache?": bool},
     "retryPolicy?": _RETRY,
-    "triggerPolicy?": {"condition": str},
+    "triggerPolicy?": {"condition?": str, "strategy?": str},
 }
 _DAG = {"tasks": {"*": _TASK}}
 _COMPONENT = {
@@ -51,7 +53,8 @@ _CONTAINER = {"image": str, "command": [str], "args": [str], "resources?": _RESO
 _POD = {
     "nodeSelector?": {"labels": {"*": str}},
     "tolerations?": [{"key?": str, "operator?": str, "value?": str, "effect?": str}],
-    "emptyDirMounts?": [{"volumeName": str, "mountPath": str, "medium": str, "sizeLimit": str}],
+    "nodeAffinity?": [{"matchExpressions": [{"key": str, "operator": str, "values": [str]}]}],
+    "emptyDirMounts?": [{"volumeName": str, "mountPath": str, "medium?": str, "sizeLimit": str}],
     "secretAsEnv?": [
         {
             "secretName": str,

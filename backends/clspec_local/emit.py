@@ -160,7 +160,7 @@ def program(plan: Plan, pipeline: Pipeline) -> str:
 
 def _secrets(pipeline: Pipeline) -> str:
     """A look for every secret before anything runs; nothing if there are none."""
-    names = sorted({secret.env for step in pipeline.steps for secret in step.secrets})
+    names = sorted({secret.env for step in pipeline.steps for secret in step.secrets if not step.always})
     return _MISSING.format(names=", ".join(map(_text, names))) if names else ""
 
 

@@ -115,7 +115,8 @@ class Engine:
         return outcome
 
     def _have_secrets(self) -> None:
-        missing = sorted({s.env for step in self._steps for s in step.secrets if s.env not in os.environ})
+        needed = (secret.env for step in self._steps for secret in step.secrets if not step.always)
+        missing = sorted({name for name in needed if name not in os.environ})
         if missing:
             message = "the spec's secrets are read from variables that are not set: " + ", ".join(missing)
             raise UsageError(message)
@@ -331,7 +332,7 @@ class Engine:
             folder=self._folder,
             verdict=self._path("gate", "verdict"),
             report=self._report(),
-            outputs={name: result.paths for name, result in self._results.items()},
+            outputs={s.id: self._results[s.id].paths for s in self._pipeline.steps if s.id in self._results},
             failed=failed,
             log=self._folder / f"{failed}.log" if failed else None,
         )

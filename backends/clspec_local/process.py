@@ -36,7 +36,7 @@ def environment(own: Mapping[str, str], secrets: Sequence[str], threads: int, *u
     found |= {name: value for name, value in own.items() if name.startswith(_PREFIXES_PASSED_ON)}
     if any("s3://" in uri for uri in uris):
         found |= {name: value for name, value in own.items() if name.startswith("AWS_")}
-    found |= {name: own[name] for name in secrets}
+    found |= {name: own[name] for name in secrets if name in own}
     found |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
     # Threads that wait by spinning take the cores from whoever else works: measured 16 s against 6 on a busy machine.
     return {**found, "OMP_WAIT_POLICY": "passive"}

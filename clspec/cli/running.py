@@ -99,11 +99,19 @@ def _show(outcome: Outcome) -> None:
         print(note)
     if outcome.report is not None:
         print(f"report: {outcome.report / 'report.html'}")
+    if model := _candidate(outcome):
+        print(f"model: {model}")
     print(f"run: {outcome.run}, logs in {outcome.folder}")
     if outcome.log is not None and (outcome.failed != "conclude" or outcome.verdict is None):
         lines = [line for line in _end_of(outcome.log) if not line.startswith('{"progress"')]
         print(f"\nstep {outcome.failed} ended the run; its log {outcome.log} ends with:", file=sys.stderr)
         print("\n".join("  " + shown.visible(line) for line in lines[-40:]), file=sys.stderr)
+
+
+def _candidate(outcome: Outcome) -> Path | None:
+    """The folder of the first seed's model, passed or not, if one was made."""
+    made = (found["model"] for step, found in outcome.outputs.items() if step.startswith("train-") and "model" in found)
+    return next(made, None)
 
 
 def _behind(outcome: Outcome) -> str:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from clspec.data.storage import Storage
 
 
+CLIMBED = "climbed"
+"""What a decision is marked with once its model has gone up the stages as far as it may without an approval."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decisions:
     """The decisions of one spec in a store."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clspec.data import table
+from clspec.data.leakage import folded
 from clspec.data.manifest import provenance_columns
 from clspec.data.parts import PROVENANCE, ROWS
 from clspec.data.table import DataError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def exclude(dataset: Dataset, column: str, values: pa.Array, why: str) -> Version:
-    """A version without the rows that have one of these values in a column; once more, it makes none.
+    """A version without the rows that have one of these values in a column, however spelt; once more, it makes none.
 
     Whoever appends at the same moment: one is first, and the other goes on from there.
 
@@ -32,7 +33,9 @@ def exclude(dataset: Dataset, column: str, values: pa.Array, why: str) -> Versio
             message = f"dataset `{dataset.name}` has no version in {dataset.storage.uri}: there is nothing to exclude"
             raise DataError(message)
         rows = dataset.rows(newest)
-        rest = rows.filter(pc.invert(pc.is_in(rows.column(column), value_set=values)))
+        meant = pa.chunked_array([values.cast(rows.schema.field(column).type)])
+        gone = pc.is_in(folded(rows.column(column)), value_set=folded(meant).combine_chunks())
+        rest = rows.filter(pc.invert(gone))
         if len(rest) == len(rows):
             return newest
         if len(rest) == 0:

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
 class Footers:
-    """The footers of the files of one source. They serve what is counted, never which rows are chosen."""
+    """The footers of the files of one source."""
 
     _metadata: tuple[pq.FileMetaData, ...]
 
@@ -47,11 +47,12 @@ class Footers:
 
     def _of(self, column: str) -> Iterator[pq.Statistics | None]:
         for metadata in self._metadata:
-            names: Sequence[str] = metadata.schema.names
+            schema = metadata.schema
+            place = next(number for number in range(len(schema)) if schema.column(number).path == column)
             for number in range(metadata.num_row_groups):
                 group = metadata.row_group(number)
                 if group.num_rows:
-                    yield group.column(names.index(column)).statistics
+                    yield group.column(place).statistics
 
 
 _UTC = pa.timestamp("us", tz="UTC")

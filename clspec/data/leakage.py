@@ -113,15 +113,17 @@ def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def folded(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Values as they are compared: of a text its meaning, whatever its case, form, margins and invisible characters.
+    """Values as they are compared: of a text its meaning, whatever its case, form, margins, dashes and unseen parts.
 
-    Unicode's compatibility form (NFKC) and case folding; characters of format (Cf) and outer white space are left out.
+    Unicode's compatibility form (NFKC) and case folding; every dash is `-`; white space around and characters that show
+    nothing (of control, of format, fillers, selectors of a variation) are left out.
     """
     if not pa.types.is_large_string(column.type):
         return column  # a number, a time or bytes have one spelling
-    plain = pc.all(pc.string_is_ascii(column)).as_py() is not False
-    texts = pc.ascii_lower(column) if plain else _folded(column)
-    return pc.utf8_trim_whitespace(texts)
+    if pc.all(pc.string_is_ascii(column)).as_py() is False:
+        return pc.utf8_trim_whitespace(_folded(column))
+    seen = pc.replace_substring_regex(column, r"[\x00-\x08\x0e-\x1f\x7f]", "")
+    return pc.utf8_trim_whitespace(pc.ascii_lower(seen))
 
 
 def _folded(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -130,8 +132,26 @@ def _folded(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _meaning(text: str) -> str:
-    seen = "".join(character for character in text if unicodedata.category(character) != "Cf")
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _seen(text)).casefold())
+    return _seen(folded)  # some fillers are themselves a form of another
+
+
+def _seen(text: str) -> str:
+    kinds = ((character, unicodedata.category(character)) for character in text)
+    return "".join("-" if kind == "Pd" or c == _MINUS else c for c, kind in kinds if not _unseen(c, kind))
+
+
+_MINUS = "\N{MINUS SIGN}"
+_SPACES = "\t\n\v\f\r"
+"""Characters of control that show: white space."""
+_FILLERS = (*range(0x115F, 0x1161), *range(0x17B4, 0x17B6), *range(0x180B, 0x1810), 0x034F, 0x3164, 0xFFA0)
+_SELECTORS = (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+_SHOW_NOTHING = frozenset(map(chr, (*_FILLERS, *_SELECTORS)))
+"""What Unicode calls ignorable by default, beyond characters of format."""
+
+
+def _unseen(character: str, kind: str) -> bool:
+    return kind == "Cf" or (kind == "Cc" and character not in _SPACES) or character in _SHOW_NOTHING
 
 
 def _add(found: dict[int, _Hit], cause: str, protected: Protected, hits: Iterator[tuple[int, str | None]]) -> None:

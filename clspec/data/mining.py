@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-_ROWS_AT_ONCE = 3_500_000
+_ROWS_AT_ONCE = 2_000_000
 """So many rows are sorted in memory; their groups, predictions and times take it all."""
 _MOST_PASSES = 8
 _FOUND, _LATER, _MINED = '"clspec found"', '"clspec later"', '"clspec mined"'
@@ -86,8 +86,15 @@ class _Mining:
         self._bits = {rule["id"]: 1 << number for number, rule in enumerate(self._rules)}
         self._classes = tuple(config["task"]["classes"] or ())
         self._candidates = Candidates.of(config)
-        self._source = self._candidates.source
+        self._source = replace(self._candidates.source, complete=self._complete())
         self._counts: dict[str, int] = {}
+
+    def _complete(self) -> frozenset[str]:
+        """The columns of the source without NULL, as far as the files' footers say so; moments are finite besides."""
+        source = self._candidates.source
+        full = {column for column in source.columns if self._footers.is_complete(column)}
+        time = source.roles.get("time")
+        return frozenset(full if time is None or self._footers.moments(time) else full - {time})
 
     def _run(self, sql: str) -> None:
         self._database.execute(sql)
@@ -201,25 +208,25 @@ class _Mining:
 
     def _seen(self) -> dict[str, Any]:
         """What the source holds, and what every rule made of it; what the files' footers say is not counted again."""
-        time = self._source.roles.get("time")
-        bounds = self._footers.moments(time) if time else (None, None)
-        complete = {column for column in self._source.columns if self._footers.is_complete(column)}
-        source = replace(self._source, complete=frozenset(complete if bounds else complete - {time}))
-        counted = [source.lacks(source.id), *(unjudged(rule, source) for rule in self._rules)]
-        wanted = [f"coalesce(count_if({each}), 0)" for each in counted]
-        moments = (
-            [] if bounds else [f"CAST(make_timestamp({bound}({source.time})) AS VARCHAR)" for bound in ("min", "max")]
-        )
-        nameless, *unknown = self._row(f"SELECT {', '.join([*wanted, *moments])} FROM {ROWS}")
-        first, last = bounds or unknown[len(self._rules) :]
+        first, last = self._between()
+        counted = [self._source.lacks(self._source.id), *(unjudged(rule, self._source) for rule in self._rules)]
+        wanted = ", ".join(f"coalesce(count_if({each}), 0)" for each in counted)
+        nameless, *unknown = self._row(f"SELECT {wanted} FROM {ROWS}")
+        of_rules = zip(self._rules, unknown, strict=True)
         return {
             "time": {"min": first, "max": last},
             "without_id": nameless,
-            "rules": {
-                rule["id"]: {**self._of_rule(rule), "unjudged": count}
-                for rule, count in zip(self._rules, unknown, strict=False)
-            },
+            "rules": {rule["id"]: {**self._of_rule(rule), "unjudged": count} for rule, count in of_rules},
         }
+
+    def _between(self) -> tuple[str | None, str | None]:
+        """The first and the last moment of the source."""
+        column = self._source.roles.get("time")
+        if column is None:
+            return None, None
+        time = self._source.time
+        moments = (f"CAST(make_timestamp({bound}({time})) AS VARCHAR)" for bound in ("min", "max"))
+        return self._footers.moments(column) or self._row(f"SELECT {', '.join(moments)} FROM {ROWS}")
 
     def _of_rule(self, rule: Mapping[str, Any]) -> dict[str, Any]:
         bit = self._bits[rule["id"]]

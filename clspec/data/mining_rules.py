@@ -170,7 +170,7 @@ def prediction_flip(rule: Mapping[str, Any], bit: int, source: Source, passes: i
     again = f"SELECT {columns}, {AT} AS place, {identity} AS id {judged} AND {group} IN (SELECT d.g FROM {tied} AS d)"
     once = f"SELECT * FROM ({again}) QUALIFY row_number() OVER (PARTITION BY g, t, id ORDER BY place) = 1"
     by_id = _flips(rule["window"], "id, place", once, "t, id")
-    rows = f"(SELECT {identity} AS id, {AT} AS place, {group} AS g, {time} AS t FROM {ROWS}) AS r"
+    rows = f"(SELECT {identity} AS id, {AT} AS place, {group} AS g, {time} AS t {judged}) AS r"
     untied = f"{rows} JOIN {flips} AS f ON r.g = f.g AND r.t = f.t ANTI JOIN {tied} AS d ON r.g = d.g"
     return [
         f"CREATE TEMP TABLE {flips} AS SELECT {group} AS g, {time} AS t, FALSE AS tie FROM {ROWS} LIMIT 0",
@@ -255,9 +255,8 @@ def human_feedback(rule: Mapping[str, Any], bit: int, source: Source, feedback: 
     time = source.moment(rule) if absent is not None else source.time
     rows = f"(SELECT {name(source.id)} AS id, {AT} AS place, {name(join)} AS j, {time} AS t FROM {ROWS}) AS r"
     insert = f"INSERT INTO {HITS} SELECT r.id, r.place, {bit},"
-    statements = [
-        f"{insert} s.label, FALSE FROM {rows} JOIN {table} AS s ON r.j = s.j WHERE s.state = 'label' AND r.id IS NOT NULL"
-    ]
+    spoken = f"{rows} JOIN {table} AS s ON r.j = s.j WHERE s.state = 'label' AND r.id IS NOT NULL"
+    statements = [f"{insert} s.label, FALSE FROM {spoken}"]
     if absent is not None:
         age = f"CAST({as_of} AS HUGEINT) - r.t >= {int(rule['matures_after']) * _MICROSECONDS}"
         statements.append(

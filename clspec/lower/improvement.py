@@ -98,7 +98,7 @@ class _Improvement:
         return self._step("ingest", Kind.INGEST, config, at, (_pins(),), outputs, needs=self._after)
 
     def _guard(self, what: str, step: str, output: str) -> plan.Step:
-        """Drop what is golden; the only way into the training data and into the queue."""
+        """Drop what is golden, the newest too; the only way into the training data and into the queue."""
         guard = self._feedback.leakage_guard
         config = {
             "dataset": self._shape(),
@@ -108,7 +108,7 @@ class _Improvement:
         inputs = (Input(name="rows", step=step, output=output), *self._learning.protected_rows("against"))
         outputs = (_rows("rows"), _rows("dropped"), _told("counts"))
         at = ("feedback", "leakage_guard") if guard else ("feedback",)
-        return self._make.step(f"guard-{what}", Kind.GUARD, config, at, inputs=inputs, outputs=outputs)
+        return self._make.step(f"guard-{what}", Kind.GUARD, config, at, inputs=inputs, outputs=outputs, pure=False)
 
     def _append(self) -> plan.Step:
         name = self._feedback.append_to

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clspec.data.decisions import Decisions
+from clspec.data.decisions import CLIMBED, Decisions
 from clspec.diagnostic import StepFailed
 
 if TYPE_CHECKING:
@@ -63,9 +63,19 @@ def _basis(job: Job, dataset: Dataset) -> Version | None:
     if champion := standing["champion"]:
         digests.add(champion["datasets"].get(dataset.name))
     decisions = Decisions(job.storage, config["spec"]).contents(config["golden"])
-    digests |= {decision.get("training") for decision in decisions}
+    digests |= {decision.get("training") for decision in decisions if _settled(decision)}
     known = [version for version in dataset.versions() if version.digest in digests]
     return known[-1] if known else None
+
+
+def _settled(decision: Mapping[str, Any]) -> bool:
+    """Whether nothing more comes of a decision: no pass of this pipeline, or one that `promote` has gone up with.
+
+    A run that was killed after its gate, or that found another champion at the end, has a model that passed and that
+    nobody has: its data counts as new, so that the next run makes that model again and carries on.
+    """
+    unfinished = decision.get("verdict") == "pass" and decision.get("pipeline") == "improvement"
+    return not unfinished or bool(decision.get(CLIMBED))
 
 
 def _per_class(labels: pa.ChunkedArray) -> dict[str, int]:

@@ -1,8 +1,14 @@
-"""guard: what was mined or labelled without what is golden; nothing is learned from or shown to people but past it."""
+"""guard: what was mined or labelled without what is golden; nothing is learned from or shown to people but past it.
+
+Golden is what the lock pins and what has been added since: a pin that moves later must find nothing in training data.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from clspec.data import leakage
 from clspec.data.leakage import Near, Protected
@@ -39,5 +45,20 @@ def protected(job: Job, near: Near | None) -> list[Protected]:
 
 def _protected(job: Job, dataset: dict[str, Any], near: Near | None) -> Protected:
     name, key, group = dataset["name"], dataset["key"], dataset["group"]
-    wanted = dict.fromkeys(column for column in (key, group, near and near.media) if column)
-    return Protected(name=name, rows=job.read_rows(f"against-{name}", list(wanted)), key=key, group=group)
+    wanted = list(dict.fromkeys(column for column in (key, group, near and near.media) if column))
+    rows = job.read_rows(f"against-{name}", wanted)
+    return Protected(name=name, rows=pa.concat_tables([rows, _to_come(job, name, rows, key)]), key=key, group=group)
+
+
+def _to_come(job: Job, name: str, pinned: pa.Table, key: str) -> pa.Table:
+    """The rows that a dataset has beyond what this run pins: golden as soon as somebody moves the pin.
+
+    Raises:
+        DataError: they cannot be read, so that nobody can say what leaks.
+    """
+    dataset = job.dataset(name)
+    newest = dataset.newest()
+    if newest is None:
+        return pinned.slice(0, 0)
+    rows = dataset.rows(newest).select(pinned.column_names).cast(pinned.schema)
+    return rows.filter(pc.invert(pc.is_in(rows.column(key), value_set=pinned.column(key).combine_chunks())))

@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--code", type=Path, help="the folder with the user's code")
     parser.add_argument("--folder", type=Path, help="the folder of the spec, where its sources' paths count from")
     parser.add_argument("--in", dest="inputs", action="append", default=[], metavar="NAME=PATH")
+    parser.add_argument("--in-optional", dest="optional", action="append", default=[], metavar="NAME=PATH")
     parser.add_argument("--out", dest="outputs", action="append", default=[], metavar="NAME=PATH")
     parser.add_argument("--out-param", dest="parameters", action="append", default=[], metavar="NAME=PATH")
     parser.add_argument("--executor-input", metavar="JSON", help="Kubeflow's way to say --in, --out and --out-param")
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(given: argparse.Namespace) -> int:
     executor = kubeflow.read(given.executor_input) if given.executor_input else None
-    inputs = executor.inputs if executor else _paths(given.inputs)
+    inputs = executor.inputs if executor else _inputs(given.inputs, given.optional)
     outputs = executor.outputs if executor else _paths(given.outputs)
     parameters = executor.parameters if executor else _paths(given.parameters)
     with tempfile.TemporaryDirectory(prefix="clspec-") as elsewhere:
@@ -116,7 +117,7 @@ def _moment(text: str | None) -> datetime:
 
 
 def _permission(text: str | None) -> dict[str, str] | None:
-    if text is None:
+    if not text:  # a target whose arguments are always there says nothing with an empty one
         return None
     try:
         found = json.loads(text)
@@ -124,6 +125,12 @@ def _permission(text: str | None) -> dict[str, str] | None:
     except (ValueError, LookupError, TypeError) as error:
         message = "--allow-both is a JSON object with `by` and `why`"
         raise UsageError(message) from error
+
+
+def _inputs(needed: Sequence[str], optional: Sequence[str]) -> dict[str, Path]:
+    """What the step reads; an optional input is one only if it is there."""
+    may_lack = {pair.partition("=")[0] for pair in optional}
+    return {name: path for name, path in _paths((*needed, *optional)).items() if name not in may_lack or path.exists()}
 
 
 def _paths(pairs: Sequence[str]) -> dict[str, Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clspec.data.decisions import CLIMBED, Decisions
 from clspec.data.models import Models, Record
 from clspec.data.promotion import Ladder, Said, passing, rungs
 from clspec.diagnostic import Refused, StepFailed
@@ -18,8 +19,8 @@ def run(job: Job) -> None:
     Raises:
         Refused: the verdict is not a pass, or the champion is another one than the model was judged against.
     """
-    verdict = job.read_json("verdict").get("verdict", "missing")
-    if verdict != "pass":
+    judged = job.read_json("verdict")
+    if (verdict := judged.get("verdict", "missing")) != "pass":
         message = f"the verdict is {verdict}: nothing is promoted"
         raise Refused(message)
     config, record = job.config, _record(job)
@@ -28,6 +29,7 @@ def run(job: Job) -> None:
     )
     why = f"passed on golden version {config['golden']}"
     found = ladder.climb(record, Said(by="the improvement pipeline", why=why, at=job.as_of.isoformat()))
+    _settle(job, record, [seed["model"] for seed in judged["seeds"]])
     waits = found.awaiting
     told = {
         "model": record.model,
@@ -39,6 +41,17 @@ def run(job: Job) -> None:
     reached = " and ".join(f"`{alias}`" for alias in found.reached) or "no stage"
     rest = f"; `{waits.alias}` awaits approval by {waits.approval}" if waits else ""
     print(f"model {record.model} has {reached}{rest}")  # noqa: T201
+
+
+def _settle(job: Job, record: Record, models: list[str]) -> None:
+    """Mark the decision as one that was followed, so that the next run does not make the same model once more."""
+    decision = {
+        "models": models,
+        "verdict": "pass",
+        "pipeline": "improvement",
+        "training": record.dataset("training")[1],
+    }
+    Decisions(job.storage, job.config["spec"]).record(job.config["golden"], {**decision, CLIMBED: True})
 
 
 def _record(job: Job) -> Record:

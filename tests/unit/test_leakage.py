@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from clspec import api
 from clspec.data import perceptual, table
 from clspec.data.leakage import Near, Protected, counted, folded, without_leaks
+from clspec.data.storage import storage_at
 from clspec.data.table import DataError
-from clspec.data.versions import Shape
+from clspec.data.versions import Dataset, Shape
 from clspec.diagnostic import Refused
 
 COLUMNS = {"id": "string", "ride": "string", "frame": "binary"}
@@ -85,6 +86,12 @@ def test_by_key_by_group_and_by_look():
         ("ΣΑΣ", "σας"),
         ("ß ", "ss"),
         ("5 \u3385", "5 kb"),
+        ("g1", "g1\x00"),
+        ("g\x7f1", "g1"),
+        ("g1", "g1\ufe0f"),
+        ("g1", "\u034fg1\u3164"),
+        ("g-1", "g\u20101"),
+        ("g-1", "g\u22121"),
     ],
 )
 def test_another_spelling_of_an_id_is_the_same_id(golden_id, spelt):
@@ -258,6 +265,19 @@ def test_the_step_keeps_reserved_columns_and_tells_what_it_dropped(folder):
     counts = folder.json("counts")
     assert (counts["kept"], counts["dropped"]) == (1, {"group": 1, "key": 1, "near": 1})
     assert (counts["examples"][2]["value"], counts["without_image"]) == ("g", 1)
+
+
+def test_what_was_added_to_golden_data_and_is_not_pinned_yet_is_golden(folder):
+    dataset = Dataset(storage_at(str(folder.path)), "s", "golden")
+    pinned = rows(row("g", "r", scene(1).tobytes()))
+    dataset.append(pinned, SHAPE, "first")
+    dataset.append(rows(row("new", "q", scene(2).tobytes())), SHAPE, "added")
+    folder.put("against-golden", pinned)
+    folder.put("rows", candidates(row("New"), row("a", "Q"), row("b", None, (scene(2) + 9).tobytes()), row("c")))
+    ended = folder.guard("rows", "against-golden", near={"method": "phash", "distance": 4, "media": "frame"})
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert pq.read_table(folder.path / "kept").column("id").to_pylist() == ["c"]
+    assert folder.json("counts")["dropped"] == {"group": 1, "key": 1, "near": 1}
 
 
 def test_the_step_with_no_rows_still_writes_its_outputs(folder):

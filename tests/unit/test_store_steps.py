@@ -88,7 +88,8 @@ class Bench:
 
     def promote(self, model=MODEL, stages=(), *, compares=True, verdict="pass", golden=GOLDEN):
         config = {"stages": list(stages), "golden": golden, "compares": compares}
-        inputs = {"registered": {"model": model, "record": "r", "golden": GOLDEN}, "verdict": {"verdict": verdict}}
+        judged = {"verdict": verdict, "seeds": [{"model": model}]}
+        inputs = {"registered": {"model": model, "record": "r", "golden": GOLDEN}, "verdict": judged}
         return self.run(promote, config, inputs, ("promoted",))["promoted"]
 
 
@@ -340,6 +341,31 @@ def test_the_newest_that_was_learned_from_or_judged_counts(bench):
     Decisions(bench.storage, "spec").record(GOLDEN, judged_on)
     assert decided(bench, first.digest, None, champion)["new"] == 1, "a model that failed is not trained again"
     assert decided(bench, "sha256:not in this store", None)["new"] == 1
+
+
+def test_a_pass_that_was_never_promoted_is_made_again(bench):
+    first, second = bench.held(row("a")), bench.held(row("b"))
+    bench.register(datasets={"d": second.digest, "g": GOLDEN})
+    passed = {"models": [MODEL], "verdict": "pass", "pipeline": "improvement", "training": second.digest}
+    Decisions(bench.storage, "spec").record(GOLDEN, passed)
+    assert decided(bench, first.digest, None)["retrain"] is True, "killed after its gate"
+    bench.promote(stages=[{"alias": "champion", "approval": "board"}])
+    assert decided(bench, first.digest, None)["retrain"] is False, "it waits for an approval, not for another run"
+    assert Decisions(bench.storage, "spec").count(GOLDEN) == 1, "it was one decision"
+
+
+def test_a_pass_against_a_champion_that_was_replaced_is_judged_again(bench):
+    first, second, third = bench.held(row("a")), bench.held(row("b")), bench.held(row("c"))
+    other = "sha256:" + "b" * 64
+    bench.register(datasets={"d": second.digest, "g": GOLDEN})
+    bench.register(other, datasets={"d": third.digest, "g": GOLDEN})
+    bench.promote()
+    passed = {"models": [other], "verdict": "pass", "pipeline": "improvement", "training": third.digest}
+    Decisions(bench.storage, "spec").record(GOLDEN, passed)
+    with pytest.raises(Refused, match="run again, so that the two are compared"):
+        bench.promote(other)
+    champion = {"datasets": {"d": second.digest, "g": GOLDEN}}
+    assert decided(bench, first.digest, None, champion)["retrain"] is True, "running again compares them"
 
 
 def test_erased_rows_are_not_new_and_make_no_others_new(bench):

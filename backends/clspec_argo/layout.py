@@ -1,0 +1,108 @@
+"""Where the steps of a pipeline stand in Argo's objects: which run in its order, which at its exit, in which part.
+
+An object of Argo 4 holds 200 templates and a DAG 200 tasks, so a longer pipeline is laid out in parts, each an object
+of its own. A part holds steps that follow each other in the order, so that no two parts wait for each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from clspec import graph
+from clspec_argo.text import MAX_LIST, names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from clspec.plan import Condition, Pipeline, Step
+
+ENTRY = "pipeline"
+"""The template that holds the order of the steps, or of the parts."""
+EXIT = "exit"
+"""The template that holds the steps that run however the others end."""
+OVER = "over"
+"""The template that ends the exit well, however its steps have ended."""
+STEPS_IN_PART = MAX_LIST - 1
+"""The order of a part's steps is a template too."""
+
+
+def part_name(number: int) -> str:
+    """The task and the template of a part."""
+    return f"part-{number + 1}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The steps of a pipeline by what they are to Argo."""
+
+    pipeline: Pipeline
+    parted: bool
+    """Whether there is a longest list."""
+
+    @cached_property
+    def steps(self) -> Mapping[str, Step]:
+        """Every step by its id, each after all that it needs, those that always run at the end."""
+        ordered = graph.order(self.pipeline)
+        return {s.id: s for s in (*(s for s in ordered if not s.always), *(s for s in ordered if s.always))}
+
+    @cached_property
+    def called(self) -> Mapping[str, str]:
+        """The name of each step's template and task."""
+        parts = (part_name(number) for number in range(len(self.parts))) if len(self.parts) > 1 else ()
+        return names(self.steps, frozenset({ENTRY, EXIT, OVER, *parts}))
+
+    @cached_property
+    def parts(self) -> tuple[tuple[Step, ...], ...]:
+        """The steps of the run proper, in parts that a list can hold; mostly one."""
+        proper = tuple(step for step in self.steps.values() if not step.always)
+        length = STEPS_IN_PART if self.parted and self._length > STEPS_IN_PART else max(len(proper), 1)
+        return tuple(proper[start : start + length] for start in range(0, len(proper), length)) or ((),)
+
+    @property
+    def _length(self) -> int:
+        """How many templates one object would hold beside that of the order."""
+        return len(self.steps) + (2 if self.exits else 0)
+
+    @cached_property
+    def part_of(self) -> Mapping[str, int]:
+        """The number of each step's part."""
+        return {step.id: number for number, part in enumerate(self.parts) for step in part}
+
+    @cached_property
+    def exits(self) -> tuple[Step, ...]:
+        """The steps that run once all else is over."""
+        return tuple(step for step in self.steps.values() if step.always)
+
+    @cached_property
+    def conditions(self) -> Mapping[str, tuple[Condition, ...]]:
+        """What must hold for each step to run: its own condition, and those of all that it cannot do without."""
+        found: dict[str, tuple[Condition, ...]] = {}
+        for step in self.steps.values():
+            led = (*((step.when.step,) if step.when else ()), *(i.step for i in step.inputs if not i.optional))
+            own = (step.when,) if step.when else ()
+            found[step.id] = tuple(dict.fromkeys((*(c for name in led for c in found[name]), *own)))
+        return found
+
+    def needed(self, step: Step) -> tuple[str, ...]:
+        """The steps that must be over before one, in a fixed order."""
+        told = (*step.needs, *(i.step for i in step.inputs), *(c.step for c in self.conditions[step.id]))
+        return tuple(dict.fromkeys(told))
+
+    def taken(self, number: int) -> Iterator[Condition]:
+        """The words that a part takes from earlier ones, each once."""
+        asked = (c for step in self.parts[number] for c in self.conditions[step.id])
+        found = {(c.step, c.parameter): c for c in asked if self.part_of[c.step] != number}
+        yield from found.values()
+
+    def given(self, number: int) -> Iterator[Condition]:
+        """The words that a part gives to later ones, each once."""
+        asked = (c for later in range(number + 1, len(self.parts)) for c in self.taken(later))
+        found = {(c.step, c.parameter): c for c in asked if self.part_of[c.step] == number}
+        yield from found.values()
+
+    def before(self, number: int) -> tuple[int, ...]:
+        """The parts that must be over before one."""
+        needed = {self.part_of[name] for step in self.parts[number] for name in self.needed(step)}
+        return tuple(sorted(needed - {number}))
