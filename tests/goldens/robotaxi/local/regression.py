@@ -13,17 +13,25 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--code", type=Path, required=True, help="the folder with the user's code")
 parser.add_argument("--folder", type=Path, required=True, help="the folder of the spec, where its paths count from")
 parser.add_argument("--store", default="../.clspec/store", help="the store: a URI, or a path counted from the spec's folder")
+parser.add_argument("--as-of", default=None, help="when the run began, ISO 8601; now where it is not given")
 parser.add_argument("--work", type=Path, default=Path("build/work"), help="where the steps leave their results")
 given = parser.parse_args()
+begun = given.as_of or datetime.now(tz=UTC).isoformat(timespec="seconds")
 store = given.store if "://" in given.store else str((given.folder / given.store).resolve())
 for number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, lambda number, _: sys.exit(128 + number))  # not without ending the step
+
+
+done, skipped = set(), set()
+last = []
+"""Steps that run at the end, however the others ended."""
 
 
 def out(step, name):
@@ -31,20 +39,50 @@ def out(step, name):
     return given.work / step / name
 
 
-def run(
-    step, kind, config, inputs=(), outputs=(), parameters=(), when=None, cpu=1.0, memory=None, timeout=None, retries=0
-):
-    """Run the step program; end this program with its exit code if it does not end well."""
+def skip(inputs, when, optional):
+    """Why a step has nothing to do, if so."""
+    reads = [producer for name, (producer, _) in dict(inputs).items() if name not in optional]
+    for producer in (*reads, *([when[0]] if when else [])):
+        if producer in skipped:
+            return f"{producer} was skipped"
     if when and out(when[0], when[1]).read_text() != when[2]:
-        print(f"{step}: skipped, {when[1]} of {when[0]} is not {when[2]}", flush=True)
-        return
+        return f"{when[1]} of {when[0]} is not {when[2]}"
+    return ""
+
+
+def run(step, kind, config, always=False, **rest):
+    """Run the step program; end this program with its exit code if it does not end well."""
+    if always:
+        last.append(lambda: perform(step, kind, config, **rest))
+    elif ended := perform(step, kind, config, **rest):
+        finish(ended)
+
+
+def finish(code):
+    """Run what always runs, whose own end changes nothing, and leave."""
+    for step in last:
+        step()
+    sys.exit(code)
+
+
+def perform(
+    step, kind, config, inputs=(), outputs=(), parameters=(), when=None, optional=(), impure=False,
+    cpu=1.0, memory=None, timeout=None, retries=0,
+):
+    """Run the step program, again where the machine failed it; give its exit code."""
+    if reason := skip(inputs, when, optional):
+        print(f"{step}: skipped, {reason}", flush=True)
+        skipped.add(step)
+        return 0
     settings = out(step, ".config.json")  # a file, since an argument has a longest length
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(json.dumps(config))
     command = [sys.executable, "-m", "clspec.step", kind, "--config", f"@{settings}"]
     command += ["--store", store, "--code", str(given.code.resolve()), "--folder", str(given.folder.resolve())]
+    command += ["--as-of", begun] if impure else []
     for name, (producer, output) in dict(inputs).items():
-        command += ["--in", f"{name}={out(producer, output)}"]
+        if producer in done or name not in optional:  # what an earlier run left there is none of this run's
+            command += ["--in", f"{name}={out(producer, output)}"]
     for name in outputs:
         command += ["--out", f"{name}={out(step, name)}"]
     for name in parameters:
@@ -53,11 +91,13 @@ def run(
         print(f"{step}: runs", flush=True)
         ended, broken = attempt(command, cpu, memory, timeout)
         if ended == 0 and not broken:
-            return
+            done.add(step)
+            return 0
         print(f"{step}: {broken or f'ended with {ended}'}", file=sys.stderr, flush=True)
         infrastructure = ended < 0 or ended in (75, 137, 143)
         if broken or not infrastructure or not left:
-            sys.exit(3 if broken else ended if ended > 0 else 128 - ended)
+            break
+    return 3 if broken else ended if ended > 0 else 128 - ended
 
 
 def attempt(command, cpu, memory, timeout):
@@ -95,7 +135,7 @@ run(
     "pin",
     "pin",
     config={
-        "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+        "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
         "datasets": {
             "canonical": {
                 "columns": {
@@ -164,9 +204,56 @@ run(
                 "key": "frame_sha256",
             },
         },
+        "golden": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
+        "pipeline": "regression",
+        "record": {
+            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "datasets": {
+                "canonical": "sha256:4e78c36423d54bc2f23b0e378b8032aca9cb0d2c8dad8b2996bfc36d2e8c55b8",
+                "golden": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
+            },
+            "image": "registry.example.com/perception@sha256:0f3c8bd7a4e1925c6f0b7a9d3e5c1f8246b0a7d9e3c5f1827364b5a6c7d8e9f0",
+            "params": {
+                "batch_size": 128,
+                "epochs": 10,
+                "lr": 0.003,
+            },
+            "pipeline": "regression",
+            "roles": {
+                "golden": "golden",
+                "training": "canonical",
+            },
+            "scenarios": [
+                {
+                    "guard": "label in ('none', 'vehicle') and lighting = 'night'",
+                    "id": "pedestrian-at-night",
+                    "select": "label = 'pedestrian' and lighting = 'night'",
+                },
+                {
+                    "guard": "label in ('none', 'vehicle')",
+                    "id": "dog-crossing",
+                    "select": "label = 'dog'",
+                },
+                {
+                    "guard": "label in ('none', 'vehicle', 'pedestrian') and occlusion >= 0.3",
+                    "id": "occluded-cyclist",
+                    "select": "label = 'cyclist' and occlusion >= 0.3",
+                },
+                {
+                    "guard": None,
+                    "id": "rainy-day",
+                    "select": "weather = 'rain' and lighting = 'day'",
+                },
+            ],
+            "seeds": [1, 2, 3],
+        },
+        "reuse": {
+            "max_decisions": 50,
+        },
         "spec": "robotaxi-perception",
     },
-    outputs=["pins"],
+    outputs=["pins", "standing"],
+    impure=True,
 )
 
 
@@ -194,6 +281,46 @@ run(
     },
     inputs={"pins": ("pin", "pins")},
     outputs=["data"],
+)
+
+
+# golden
+run(
+    "baseline",
+    "baseline",
+    config={
+        "call": {
+            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "command": None,
+            "entrypoint": "train:predict",
+        },
+        "columns": {
+            "frame": "binary",
+            "frame_sha256": "string",
+            "label": "string",
+            "lighting": "string",
+            "occlusion": "double",
+            "ride_id": "string",
+            "ts": "timestamp",
+            "weather": "string",
+        },
+        "golden": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
+        "key": "frame_sha256",
+        "spec": "robotaxi-perception",
+        "task": {
+            "classes": ["none", "vehicle", "pedestrian", "cyclist", "dog"],
+            "label": "label",
+            "prediction": "pred",
+            "score": "conf",
+            "type": "classification",
+        },
+    },
+    inputs={"standing": ("pin", "standing"), "data": ("snapshot-golden", "data")},
+    outputs=["predictions"],
+    impure=True,
+    cpu=2.0,
+    memory=2147483648,
+    timeout=600,
 )
 
 
@@ -233,13 +360,9 @@ run(
     "train",
     config={
         "call": {
-            "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
             "command": None,
             "entrypoint": "train:train",
-        },
-        "golden": {
-            "group": "ride_id",
-            "key": "frame_sha256",
         },
         "group": "ride_id",
         "key": "frame_sha256",
@@ -248,10 +371,27 @@ run(
             "epochs": 10,
             "lr": 0.003,
         },
+        "protected": [
+            {
+                "columns": {
+                    "frame": "binary",
+                    "frame_sha256": "string",
+                    "label": "string",
+                    "lighting": "string",
+                    "occlusion": "double",
+                    "ride_id": "string",
+                    "ts": "timestamp",
+                    "weather": "string",
+                },
+                "group": "ride_id",
+                "key": "frame_sha256",
+                "name": "golden",
+            },
+        ],
         "seed": 1,
         "spec": "robotaxi-perception",
     },
-    inputs={"data": ("snapshot-training", "data"), "validation": ("snapshot-training", "validation"), "golden": ("snapshot-golden", "data")},
+    inputs={"data": ("snapshot-training", "data"), "validation": ("snapshot-training", "validation"), "golden-golden": ("snapshot-golden", "data")},
     outputs=["model", "metrics"],
     cpu=2.0,
     memory=4294967296,
@@ -266,11 +406,12 @@ run(
     "predict",
     config={
         "call": {
-            "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
             "command": None,
             "entrypoint": "train:predict",
         },
         "key": "frame_sha256",
+        "latency": False,
         "shard": 1,
         "shards": 1,
         "spec": "robotaxi-perception",
@@ -296,6 +437,7 @@ run(
     "evaluate",
     config={
         "cluster_by": "ride_id",
+        "code": None,
         "columns": {
             "frame": "binary",
             "frame_sha256": "string",
@@ -312,13 +454,20 @@ run(
                 "checks": [
                     {
                         "class": "pedestrian",
+                        "higher_is_better": True,
+                        "limit": None,
+                        "margin": False,
                         "metric": "recall",
                     },
                 ],
+                "for_each": None,
                 "guard": {
                     "checks": [
                         {
                             "class": "pedestrian",
+                            "higher_is_better": False,
+                            "limit": None,
+                            "margin": False,
                             "metric": "false_positive_rate",
                         },
                     ],
@@ -326,18 +475,33 @@ run(
                 },
                 "id": "pedestrian-at-night",
                 "select": "label = 'pedestrian' and lighting = 'night'",
+                "slices": [],
             },
             {
                 "checks": [
                     {
                         "class": "dog",
+                        "higher_is_better": True,
+                        "limit": None,
+                        "margin": False,
+                        "metric": "recall",
+                    },
+                    {
+                        "class": "dog",
+                        "higher_is_better": True,
+                        "limit": None,
+                        "margin": True,
                         "metric": "recall",
                     },
                 ],
+                "for_each": None,
                 "guard": {
                     "checks": [
                         {
                             "class": "dog",
+                            "higher_is_better": False,
+                            "limit": None,
+                            "margin": False,
                             "metric": "false_positive_rate",
                         },
                     ],
@@ -345,18 +509,26 @@ run(
                 },
                 "id": "dog-crossing",
                 "select": "label = 'dog'",
+                "slices": [],
             },
             {
                 "checks": [
                     {
                         "class": "cyclist",
+                        "higher_is_better": True,
+                        "limit": None,
+                        "margin": False,
                         "metric": "recall",
                     },
                 ],
+                "for_each": None,
                 "guard": {
                     "checks": [
                         {
                             "class": "cyclist",
+                            "higher_is_better": False,
+                            "limit": None,
+                            "margin": False,
                             "metric": "false_positive_rate",
                         },
                     ],
@@ -364,19 +536,33 @@ run(
                 },
                 "id": "occluded-cyclist",
                 "select": "label = 'cyclist' and occlusion >= 0.3",
+                "slices": [],
             },
             {
                 "checks": [
                     {
                         "class": None,
+                        "higher_is_better": True,
+                        "limit": None,
+                        "margin": False,
                         "metric": "accuracy",
                     },
+                    {
+                        "class": None,
+                        "higher_is_better": False,
+                        "limit": None,
+                        "margin": False,
+                        "metric": "negative_flip_rate",
+                    },
                 ],
+                "for_each": None,
                 "guard": None,
                 "id": "rainy-day",
                 "select": "weather = 'rain' and lighting = 'day'",
+                "slices": [],
             },
         ],
+        "slices": {},
         "spec": "robotaxi-perception",
         "task": {
             "classes": ["none", "vehicle", "pedestrian", "cyclist", "dog"],
@@ -386,7 +572,7 @@ run(
             "type": "classification",
         },
     },
-    inputs={"data": ("snapshot-golden", "data"), "predictions-1": ("predict-seed-1", "predictions")},
+    inputs={"data": ("snapshot-golden", "data"), "predictions-1": ("predict-seed-1", "predictions"), "baseline": ("baseline", "predictions")},
     outputs=["metrics"],
 )
 
@@ -397,13 +583,9 @@ run(
     "train",
     config={
         "call": {
-            "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
             "command": None,
             "entrypoint": "train:train",
-        },
-        "golden": {
-            "group": "ride_id",
-            "key": "frame_sha256",
         },
         "group": "ride_id",
         "key": "frame_sha256",
@@ -412,10 +594,27 @@ run(
             "epochs": 10,
             "lr": 0.003,
         },
+        "protected": [
+            {
+                "columns": {
+                    "frame": "binary",
+                    "frame_sha256": "string",
+                    "label": "string",
+                    "lighting": "string",
+                    "occlusion": "double",
+                    "ride_id": "string",
+                    "ts": "timestamp",
+                    "weather": "string",
+                },
+                "group": "ride_id",
+                "key": "frame_sha256",
+                "name": "golden",
+            },
+        ],
         "seed": 2,
         "spec": "robotaxi-perception",
     },
-    inputs={"data": ("snapshot-training", "data"), "validation": ("snapshot-training", "validation"), "golden": ("snapshot-golden", "data")},
+    inputs={"data": ("snapshot-training", "data"), "validation": ("snapshot-training", "validation"), "golden-golden": ("snapshot-golden", "data")},
     outputs=["model", "metrics"],
     cpu=2.0,
     memory=4294967296,
@@ -430,11 +629,12 @@ run(
     "predict",
     config={
         "call": {
-            "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
             "command": None,
             "entrypoint": "train:predict",
         },
         "key": "frame_sha256",
+        "latency": False,
         "shard": 1,
         "shards": 1,
         "spec": "robotaxi-perception",
@@ -460,6 +660,7 @@ run(
     "evaluate",
     config={
         "cluster_by": "ride_id",
+        "code": None,
         "columns": {
             "frame": "binary",
             "frame_sha256": "string",
@@ -476,13 +677,20 @@ run(
                 "checks": [
                     {
                         "class": "pedestrian",
+                        "higher_is_better": True,
+                        "limit": None,
+                        "margin": False,
                         "metric": "recall",
                     },
                 ],
+                "for_each": None,
                 "guard": {
                     "checks": [
                         {
                             "class": "pedestrian",
+                            "higher_is_better": False,
+                            "limit": None,
+                            "margin": False,
                             "metric": "false_positive_rate",
                         },
                     ],
@@ -490,18 +698,33 @@ run(
                 },
                 "id": "pedestrian-at-night",
                 "select": "label = 'pedestrian' and lighting = 'night'",
+                "slices": [],
             },
             {
                 "checks": [
                     {
                         "class": "dog",
+                        "higher_is_better": True,
+                        "limit": None,
+                        "margin": False,
+                        "metric": "recall",
+                    },
+                    {
+                        "class": "dog",
+                        "higher_is_better": True,
+                        "limit": None,
+                        "margin": True,
                         "metric": "recall",
                     },
                 ],
+                "for_each": None,
                 "guard": {
                     "checks": [
                         {
                             "class": "dog",
+                            "higher_is_better": False,
+                            "limit": None,
+                            "margin": False,
                             "metric": "false_positive_rate",
                         },
                     ],
@@ -509,18 +732,26 @@ run(
                 },
                 "id": "dog-crossing",
                 "select": "label = 'dog'",
+                "slices": [],
             },
             {
                 "checks": [
                     {
                         "class": "cyclist",
+                        "higher_is_better": True,
+                        "limit": None,
+                        "margin": False,
                         "metric": "recall",
                     },
                 ],
+                "for_each": None,
                 "guard": {
                     "checks": [
                         {
                             "class": "cyclist",
+                            "higher_is_better": False,
+                            "limit": None,
+                            "margin": False,
                             "metric": "false_positive_rate",
                         },
                     ],
@@ -528,19 +759,33 @@ run(
                 },
                 "id": "occluded-cyclist",
                 "select": "label = 'cyclist' and occlusion >= 0.3",
+                "slices": [],
             },
             {
                 "checks": [
                     {
                         "class": None,
+                        "higher_is_better": True,
+                        "limit": None,
+                        "margin": False,
                         "metric": "accuracy",
                     },
+                    {
+                        "class": None,
+                        "higher_is_better": False,
+                        "limit": None,
+                        "margin": False,
+                        "metric": "negative_flip_rate",
+                    },
                 ],
+                "for_each": None,
                 "guard": None,
                 "id": "rainy-day",
                 "select": "weather = 'rain' and lighting = 'day'",
+                "slices": [],
             },
         ],
+        "slices": {},
         "spec": "robotaxi-perception",
         "task": {
             "classes": ["none", "vehicle", "pedestrian", "cyclist", "dog"],
@@ -550,7 +795,7 @@ run(
             "type": "classification",
         },
     },
-    inputs={"data": ("snapshot-golden", "data"), "predictions-1": ("predict-seed-2", "predictions")},
+    inputs={"data": ("snapshot-golden", "data"), "predictions-1": ("predict-seed-2", "predictions"), "baseline": ("baseline", "predictions")},
     outputs=["metrics"],
 )
 
@@ -561,13 +806,9 @@ run(
     "train",
     config={
         "call": {
-            "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
             "command": None,
             "entrypoint": "train:train",
-        },
-        "golden": {
-            "group": "ride_id",
-            "key": "frame_sha256",
         },
         "group": "ride_id",
         "key": "frame_sha256",
@@ -576,10 +817,27 @@ run(
             "epochs": 10,
             "lr": 0.003,
         },
+        "protected": [
+            {
+                "columns": {
+                    "frame": "binary",
+                    "frame_sha256": "string",
+                    "label": "string",
+                    "lighting": "string",
+                    "occlusion": "double",
+                    "ride_id": "string",
+                    "ts": "timestamp",
+                    "weather": "string",
+                },
+                "group": "ride_id",
+                "key": "frame_sha256",
+                "name": "golden",
+            },
+        ],
         "seed": 3,
         "spec": "robotaxi-perception",
     },
-    inputs={"data": ("snapshot-training", "data"), "validation": ("snapshot-training", "validation"), "golden": ("snapshot-golden", "data")},
+    inputs={"data": ("snapshot-training", "data"), "validation": ("snapshot-training", "validation"), "golden-golden": ("snapshot-golden", "data")},
     outputs=["model", "metrics"],
     cpu=2.0,
     memory=4294967296,
@@ -594,11 +852,12 @@ run(
     "predict",
     config={
         "call": {
-            "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
             "command": None,
             "entrypoint": "train:predict",
         },
         "key": "frame_sha256",
+        "latency": False,
         "shard": 1,
         "shards": 1,
         "spec": "robotaxi-perception",
@@ -624,6 +883,7 @@ run(
     "evaluate",
     config={
         "cluster_by": "ride_id",
+        "code": None,
         "columns": {
             "frame": "binary",
             "frame_sha256": "string",
@@ -640,13 +900,20 @@ run(
                 "checks": [
                     {
                         "class": "pedestrian",
+                        "higher_is_better": True,
+                        "limit": None,
+                        "margin": False,
                         "metric": "recall",
                     },
                 ],
+                "for_each": None,
                 "guard": {
                     "checks": [
                         {
                             "class": "pedestrian",
+                            "higher_is_better": False,
+                            "limit": None,
+                            "margin": False,
                             "metric": "false_positive_rate",
                         },
                     ],
@@ -654,18 +921,33 @@ run(
                 },
                 "id": "pedestrian-at-night",
                 "select": "label = 'pedestrian' and lighting = 'night'",
+                "slices": [],
             },
             {
                 "checks": [
                     {
                         "class": "dog",
+                        "higher_is_better": True,
+                        "limit": None,
+                        "margin": False,
+                        "metric": "recall",
+                    },
+                    {
+                        "class": "dog",
+                        "higher_is_better": True,
+                        "limit": None,
+                        "margin": True,
                         "metric": "recall",
                     },
                 ],
+                "for_each": None,
                 "guard": {
                     "checks": [
                         {
                             "class": "dog",
+                            "higher_is_better": False,
+                            "limit": None,
+                            "margin": False,
                             "metric": "false_positive_rate",
                         },
                     ],
@@ -673,18 +955,26 @@ run(
                 },
                 "id": "dog-crossing",
                 "select": "label = 'dog'",
+                "slices": [],
             },
             {
                 "checks": [
                     {
                         "class": "cyclist",
+                        "higher_is_better": True,
+                        "limit": None,
+                        "margin": False,
                         "metric": "recall",
                     },
                 ],
+                "for_each": None,
                 "guard": {
                     "checks": [
                         {
                             "class": "cyclist",
+                            "higher_is_better": False,
+                            "limit": None,
+                            "margin": False,
                             "metric": "false_positive_rate",
                         },
                     ],
@@ -692,19 +982,33 @@ run(
                 },
                 "id": "occluded-cyclist",
                 "select": "label = 'cyclist' and occlusion >= 0.3",
+                "slices": [],
             },
             {
                 "checks": [
                     {
                         "class": None,
+                        "higher_is_better": True,
+                        "limit": None,
+                        "margin": False,
                         "metric": "accuracy",
                     },
+                    {
+                        "class": None,
+                        "higher_is_better": False,
+                        "limit": None,
+                        "margin": False,
+                        "metric": "negative_flip_rate",
+                    },
                 ],
+                "for_each": None,
                 "guard": None,
                 "id": "rainy-day",
                 "select": "weather = 'rain' and lighting = 'day'",
+                "slices": [],
             },
         ],
+        "slices": {},
         "spec": "robotaxi-perception",
         "task": {
             "classes": ["none", "vehicle", "pedestrian", "cyclist", "dog"],
@@ -714,7 +1018,7 @@ run(
             "type": "classification",
         },
     },
-    inputs={"data": ("snapshot-golden", "data"), "predictions-1": ("predict-seed-3", "predictions")},
+    inputs={"data": ("snapshot-golden", "data"), "predictions-1": ("predict-seed-3", "predictions"), "baseline": ("baseline", "predictions")},
     outputs=["metrics"],
 )
 
@@ -724,102 +1028,180 @@ run(
     "gate",
     "gate",
     config={
+        "baseline": {
+            "compare": "champion",
+            "when_missing": "absolute_only",
+        },
+        "golden": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
+        "pipeline": "regression",
+        "reuse": {
+            "max_decisions": 50,
+        },
         "scenarios": [
             {
                 "checks": [
                     {
                         "class": "pedestrian",
                         "gate": "bound",
+                        "higher_is_better": True,
                         "kind": "min",
+                        "limit": None,
+                        "margin": False,
+                        "max_gap": None,
                         "metric": "recall",
+                        "range": None,
                         "threshold": 0.95,
                     },
                 ],
                 "confidence": 0.95,
+                "for_each": None,
                 "guard": [
                     {
                         "class": "pedestrian",
                         "gate": "bound",
+                        "higher_is_better": False,
                         "kind": "max",
+                        "limit": None,
+                        "margin": False,
+                        "max_gap": None,
                         "metric": "false_positive_rate",
+                        "range": None,
                         "threshold": 0.05,
                     },
                 ],
                 "id": "pedestrian-at-night",
                 "min_samples": 100,
                 "must_pass": True,
+                "slices": [],
             },
             {
                 "checks": [
                     {
                         "class": "dog",
                         "gate": "bound",
+                        "higher_is_better": True,
                         "kind": "min",
+                        "limit": None,
+                        "margin": False,
+                        "max_gap": None,
                         "metric": "recall",
+                        "range": None,
                         "threshold": 0.95,
+                    },
+                    {
+                        "class": "dog",
+                        "gate": "bound",
+                        "higher_is_better": True,
+                        "kind": "margin",
+                        "limit": None,
+                        "margin": True,
+                        "max_gap": None,
+                        "metric": "recall",
+                        "range": None,
+                        "threshold": 0.05,
                     },
                 ],
                 "confidence": 0.95,
+                "for_each": None,
                 "guard": [
                     {
                         "class": "dog",
                         "gate": "bound",
+                        "higher_is_better": False,
                         "kind": "max",
+                        "limit": None,
+                        "margin": False,
+                        "max_gap": None,
                         "metric": "false_positive_rate",
+                        "range": None,
                         "threshold": 0.05,
                     },
                 ],
                 "id": "dog-crossing",
                 "min_samples": 100,
                 "must_pass": True,
+                "slices": [],
             },
             {
                 "checks": [
                     {
                         "class": "cyclist",
                         "gate": "bound",
+                        "higher_is_better": True,
                         "kind": "min",
+                        "limit": None,
+                        "margin": False,
+                        "max_gap": None,
                         "metric": "recall",
+                        "range": None,
                         "threshold": 0.9,
                     },
                 ],
                 "confidence": 0.95,
+                "for_each": None,
                 "guard": [
                     {
                         "class": "cyclist",
                         "gate": "bound",
+                        "higher_is_better": False,
                         "kind": "max",
+                        "limit": None,
+                        "margin": False,
+                        "max_gap": None,
                         "metric": "false_positive_rate",
+                        "range": None,
                         "threshold": 0.05,
                     },
                 ],
                 "id": "occluded-cyclist",
                 "min_samples": 100,
                 "must_pass": True,
+                "slices": [],
             },
             {
                 "checks": [
                     {
                         "class": None,
                         "gate": "bound",
+                        "higher_is_better": True,
                         "kind": "min",
+                        "limit": None,
+                        "margin": False,
+                        "max_gap": None,
                         "metric": "accuracy",
+                        "range": None,
                         "threshold": 0.9,
+                    },
+                    {
+                        "class": None,
+                        "gate": "bound",
+                        "higher_is_better": False,
+                        "kind": "max",
+                        "limit": None,
+                        "margin": False,
+                        "max_gap": None,
+                        "metric": "negative_flip_rate",
+                        "range": None,
+                        "threshold": 0.05,
                     },
                 ],
                 "confidence": 0.95,
+                "for_each": None,
                 "guard": [],
                 "id": "rainy-day",
                 "min_samples": 100,
                 "must_pass": False,
+                "slices": [],
             },
         ],
         "seeds": [1, 2, 3],
         "spec": "robotaxi-perception",
+        "training": "canonical",
     },
-    inputs={"metrics-seed-1": ("evaluate-seed-1", "metrics"), "metrics-seed-2": ("evaluate-seed-2", "metrics"), "metrics-seed-3": ("evaluate-seed-3", "metrics")},
+    inputs={"metrics-seed-1": ("evaluate-seed-1", "metrics"), "metrics-seed-2": ("evaluate-seed-2", "metrics"), "metrics-seed-3": ("evaluate-seed-3", "metrics"), "pins": ("pin", "pins"), "standing": ("pin", "standing")},
     outputs=["verdict"],
     parameters=["outcome"],
+    impure=True,
 )
 
 
@@ -828,12 +1210,13 @@ run(
     "register",
     "register",
     config={
-        "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+        "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
         "datasets": {
             "canonical": "sha256:4e78c36423d54bc2f23b0e378b8032aca9cb0d2c8dad8b2996bfc36d2e8c55b8",
             "golden": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
         },
         "image": "registry.example.com/perception@sha256:0f3c8bd7a4e1925c6f0b7a9d3e5c1f8246b0a7d9e3c5f1827364b5a6c7d8e9f0",
+        "key": "frame_sha256",
         "params": {
             "batch_size": 128,
             "epochs": 10,
@@ -869,8 +1252,10 @@ run(
         "seeds": [1, 2, 3],
         "spec": "robotaxi-perception",
     },
-    inputs={"model": ("train-seed-1", "model"), "training": ("train-seed-1", "metrics"), "metrics": ("evaluate-seed-1", "metrics"), "verdict": ("gate", "verdict")},
+    inputs={"model": ("train-seed-1", "model"), "training": ("train-seed-1", "metrics"), "metrics": ("evaluate-seed-1", "metrics"), "predictions-1": ("predict-seed-1", "predictions"), "pins": ("pin", "pins"), "standing": ("pin", "standing"), "verdict": ("gate", "verdict")},
+    outputs=["registered"],
     when=("gate", "outcome", "pass"),
+    impure=True,
 )
 
 
@@ -879,7 +1264,7 @@ run(
     "report",
     "report",
     config={
-        "code": "sha256:4f32001961de990d6d24ed13a825c81e93da365ef221c4c645b4fab2ccf7240a",
+        "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
         "datasets": {
             "canonical": "sha256:4e78c36423d54bc2f23b0e378b8032aca9cb0d2c8dad8b2996bfc36d2e8c55b8",
             "golden": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
@@ -930,7 +1315,33 @@ run(
     "conclude",
     "conclude",
     config={
+        "pipeline": "regression",
         "spec": "robotaxi-perception",
     },
     inputs={"verdict": ("gate", "verdict")},
+    impure=True,
 )
+
+
+# notify
+run(
+    "notify",
+    "notify",
+    config={
+        "notify": [
+            {
+                "format": "slack",
+                "on_event": ["gate_failed", "run_failed", "awaiting_approval"],
+                "webhook_env": "SLACK_WEBHOOK_URL",
+            },
+        ],
+        "pipeline": "regression",
+        "spec": "robotaxi-perception",
+    },
+    inputs={"verdict": ("gate", "verdict")},
+    optional=["verdict"],
+    impure=True,
+    always=True,
+)
+
+finish(0)
