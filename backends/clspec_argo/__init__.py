@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clspec.backend import API_VERSION, Capabilities
-from clspec.plan import straight
 from clspec_argo.check import problems
 from clspec_argo.emit import documents
+from clspec_argo.lint import lint
 from clspec_argo.options import Options
-from clspec_argo.text import dump, load
 from clspec_argo.validate import EmitError, findings
+from clspec_argo.yaml_text import dump
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clspec.diagnostic import Diagnostic
     from clspec.plan import Plan
 
-__all__ = ["ArgoBackend", "EmitError", "Options", "backend"]
+__all__ = ["ArgoBackend", "EmitError", "Options", "backend", "lint"]
 
 _HEADER = "# Made by clspec from a reviewed spec: change the spec, not this file.\n"
 
@@ -32,19 +32,18 @@ class ArgoBackend:
     options: type[Any] = Options
     capabilities = Capabilities(
         can=(
-            "a WorkflowTemplate for each pipeline, a CronWorkflow for each time zone of its schedules",
-            "conditions, retries of infrastructure failures, time limits",
+            "a WorkflowTemplate for each pipeline, in parts where it is long; a CronWorkflow for each time zone",
+            "pipelines that branch, steps that run however the others end",
+            "starts on pushed code, changed data and new labels, with Argo Events",
+            "conditions, retries of infrastructure failures, time limits, one append at a time",
             "CPU, memory, GPUs by count and model label, shared memory, scratch space, node selectors, tolerations",
-            "secrets by reference",
+            "secrets by reference, service accounts with no more rights than needed",
             "artifacts under one key each in any repository that Argo is set up with",
         ),
         cannot=(
-            "pipelines that branch (`improvement`) and steps that always run (`notify`)",
-            "start runs on code, data or labels (no Argo Events): start them with `argo submit --from`",
             "choose a GPU by its memory",
             "spread one step over several machines",
             "reuse the results of earlier runs",
-            "more than 199 steps in one pipeline",
         ),
     )
 
@@ -59,11 +58,9 @@ class ArgoBackend:
             EmitError: they would not run, which is a bug here.
         """
         made = documents(plan, options)
-        bundle = {file: _HEADER + dump(document) for file, document in made.items()}
-        unread = (f"{file}: is not read as it was written" for file, text in bundle.items() if load(text) != made[file])
-        if found := (*unread,):
+        if found := findings(made, options.longest_list):
             raise EmitError(found)
-        return bundle
+        return {file: _HEADER + dump(document) for file, document in made.items()}
 
 
 backend = ArgoBackend()

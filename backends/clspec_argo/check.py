@@ -6,20 +6,21 @@ import re
 from typing import TYPE_CHECKING
 
 from clspec.codes import problem
-from clspec.diagnostic import in_order
+from clspec.diagnostic import Diagnostic, Severity, in_order
 from clspec.plan import Event
-from clspec_argo.emit import documents, object_name, schedules, store
+from clspec_argo import events
+from clspec_argo.emit import leaf, object_name, schedules, store
+from clspec_argo.layout import Layout
 from clspec_argo.text import MAX_CRON_NAME, MAX_LIST, MAX_OBJECT, MAX_RUN_NAME, changed, compact, fits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clspec.diagnostic import Diagnostic
     from clspec.plan import Pipeline, Plan, Step, Trigger
     from clspec_argo.options import Options
 
-MAX_STEPS = MAX_LIST - 1
-"""The order of the steps is a template too."""
+LARGE_OBJECT = 256_000
+"""Bytes of JSON from which on a run's status outgrows its object."""
 MAX_STEP = 120_000
 """Bytes of JSON: a template reaches its pod in one variable, and Linux takes 131,072 bytes with its name."""
 
@@ -139,7 +140,9 @@ def _names(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diagnos
         yield at("CLS506", f"{name!a} cannot name a Kubernetes object", "use lower-case letters, digits and hyphens")
         return
     groups = len(schedules(plan, pipeline, options))
+    parts = len(Layout(pipeline, options.longest_list).parts)
     longest = name if groups < 2 else f"{name}-{groups}"  # noqa: PLR2004
+    longest = longest if parts < 2 else f"{name}-part-{parts}"  # noqa: PLR2004
     most = MAX_CRON_NAME if groups else MAX_RUN_NAME
     if len(longest) > most:
         hint = f"shorten `metadata.name` by {len(longest) - most}"
@@ -152,9 +155,12 @@ def _triggers(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diag
     for trigger in pipeline.triggers:
         if trigger.event is Event.SCHEDULE:
             yield from _schedule(plan, trigger, options)
-        else:
-            message = f"no run of `{pipeline.name}` starts on `{trigger.event.value}`: Argo Events is not set up"
-            yield _trigger(plan, trigger, "CLS503", message, f"start it from where that event is seen: `{command}`")
+            continue
+        why = events.unsaid(trigger, options) or ("" if store(plan, options) else "an event cannot give a run its store")
+        if why:
+            message = f"no run of `{pipeline.name}` starts on `{trigger.event.value}`: {why}"
+            ways = f"`--set github=OWNER/NAME`, or `{command}`" if "repository" in why else f"`{command}`"
+            yield _trigger(plan, trigger, "CLS503", message, f"start it from where that event is seen: {ways}")
 
 
 def _schedule(plan: Plan, trigger: Trigger, options: Options) -> Iterator[Diagnostic]:
@@ -171,8 +177,33 @@ def _trigger(plan: Plan, trigger: Trigger, code: str, message: str, hint: str = 
 
 
 def _sizes(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diagnostic]:
-    return iter(())
+    layout = Layout(pipeline, options.longest_list)
+    if len(layout.parts) > 1 and len(layout.parts) + len(layout.exits) + 3 > MAX_LIST:
+        most = MAX_LIST * (MAX_LIST - 1)
+        yield _whole(plan, pipeline, f"`{pipeline.name}` has {len(pipeline.steps)} steps, about {most} can be said")
+        return
+    leaves = {step.id: len(compact(leaf(plan, step, layout, options))) for step in pipeline.steps}
+    for step in pipeline.steps:
+        if (size := leaves[step.id]) > MAX_STEP:
+            message = f"step `{step.id}` is {size} bytes of JSON, a pod of Argo is told at most {MAX_STEP}"
+            yield _at(plan, step, "CLS507", message, "what fills it is the configuration: shorten or split it")
+    for part in layout.parts:
+        size = sum(leaves[step.id] for step in part)
+        if size > MAX_OBJECT:
+            message = f"`{pipeline.name}` is an object of {size} bytes, at most {MAX_OBJECT} leave room for a run"
+            yield _whole(plan, pipeline, message)
+        elif size > LARGE_OBJECT:
+            message = f"`{pipeline.name}` is an object of {size} bytes: its runs need node status offloading"
+            yield Diagnostic(
+                code="CLS510",
+                severity=Severity.WARNING,
+                message=message,
+                path=plan.spec,
+                span=pipeline.origin,
+                hint="use fewer steps, scenarios or predicates, or set up `nodeStatusOffLoad`",
+            )
 
 
-def _whole(plan: Plan, pipeline: Pipeline, message: str, hint: str) -> Diagnostic:
+def _whole(plan: Plan, pipeline: Pipeline, message: str) -> Diagnostic:
+    hint = "use fewer seeds or shards, or fewer scenarios and predicates"
     return problem("CLS507", message, path=plan.spec, span=pipeline.origin, hint=hint)

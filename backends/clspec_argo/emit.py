@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from clspec.plan import Event, Kind
-from clspec_argo import order
+from clspec_argo import access, events, order
 from clspec_argo.layout import ENTRY, EXIT, Layout, part_name
 from clspec_argo.pod import SCRATCH, container, parameter_path, placement, read_path, write_path
 
@@ -25,7 +25,7 @@ def documents(plan: Plan, options: Options) -> dict[str, Document]:
     """The objects of every pipeline, by the name of their file."""
     made: dict[str, Document] = {}
     for pipeline in plan.pipelines:
-        layout = Layout(pipeline, parted=options.caps_lists)
+        layout = Layout(pipeline, options.longest_list)
         made[f"{pipeline.name}.workflowtemplate.yaml"] = workflow_template(plan, layout, options)
         if len(layout.parts) > 1:
             for number in range(len(layout.parts)):
@@ -34,7 +34,39 @@ def documents(plan: Plan, options: Options) -> dict[str, Document]:
         for number, triggers in enumerate(schedules(plan, pipeline, options), start=1):
             suffix = "" if number == 1 else f"-{number}"
             made[f"{pipeline.name}.cronworkflow{suffix}.yaml"] = _cron(plan, pipeline, triggers, suffix)
+        made |= _started(plan, pipeline, options)
+    return made | _allowed(plan, options)
+
+
+def _started(plan: Plan, pipeline: Pipeline, options: Options) -> dict[str, Document]:
+    """What starts a pipeline on events; nothing can without a store."""
+    heard = events.heard(pipeline, options) if store(plan, options) else ()
+    if not heard:
+        return {}
+    name, labels = object_name(plan, pipeline), _labels(plan, pipeline)
+    specs = {
+        "EventSource": events.source(name, heard, options),
+        "Sensor": events.sensor(name, heard, starter_name(plan)),
+    }
+    return {f"{pipeline.name}.{k.lower()}.yaml": _object(k, name, labels, spec) for k, spec in specs.items()}
+
+
+def _allowed(plan: Plan, options: Options) -> dict[str, Document]:
+    """The accounts of the pods, where none is given, and of what starts runs, where anything does."""
+    labels = {"app.kubernetes.io/managed-by": "clspec", "app.kubernetes.io/part-of": plan.name}
+    made: dict[str, Document] = {}
+    if not options.service_account:
+        accounts = access.account(plan.name, access.PODS, labels)
+        made |= {f"access.{kind}.yaml": document for kind, document in accounts.items()}
+    if store(plan, options) and any(events.heard(pipeline, options) for pipeline in plan.pipelines):
+        accounts = access.account(starter_name(plan), access.STARTER, labels)
+        made |= {f"access.starter.{kind}.yaml": document for kind, document in accounts.items()}
     return made
+
+
+def starter_name(plan: Plan) -> str:
+    """The account that makes Workflows on events."""
+    return f"{plan.name}-starter"
 
 
 def store(plan: Plan, options: Options) -> str:
@@ -95,7 +127,7 @@ def workflow_template(plan: Plan, layout: Layout, options: Options) -> Document:
     spec: Document = {"entrypoint": ENTRY}
     if layout.exits:
         spec["onExit"] = EXIT
-    spec |= {"arguments": _arguments(plan, options), **_run_settings(options)}
+    spec |= {"arguments": _arguments(plan, options), **_run_settings(plan, options)}
     labels = _labels(plan, layout.pipeline)
     spec |= {"workflowMetadata": {"labels": labels}, "podMetadata": {"labels": labels}}
     in_one = len(layout.parts) == 1
@@ -104,9 +136,9 @@ def workflow_template(plan: Plan, layout: Layout, options: Options) -> Document:
         "volumes": [{"name": SCRATCH, "emptyDir": {}}],
         "templates": [
             order.of_part(layout, 0, ENTRY) if in_one else order.of_parts(layout, name),
-            *(_leaf(plan, step, layout, options) for step in (layout.parts[0] if in_one else ())),
+            *(leaf(plan, step, layout, options) for step in (layout.parts[0] if in_one else ())),
             *(order.of_exit(layout) if layout.exits else ()),
-            *(_leaf(plan, step, layout, options) for step in layout.exits),
+            *(leaf(plan, step, layout, options) for step in layout.exits),
         ],
     }
     return _object("WorkflowTemplate", name, labels, spec)
@@ -121,7 +153,7 @@ def part(plan: Plan, layout: Layout, number: int, options: Options) -> Document:
         "volumes": [{"name": SCRATCH, "emptyDir": {}}],
         "templates": [
             order.of_part(layout, number, called),
-            *(_leaf(plan, step, layout, options) for step in layout.parts[number]),
+            *(leaf(plan, step, layout, options) for step in layout.parts[number]),
         ],
     }
     name = f"{object_name(plan, layout.pipeline)}-{called}"
@@ -144,10 +176,8 @@ def _arguments(plan: Plan, options: Options) -> Document:
     return {"parameters": [given, {"name": "allow-both", "value": ""}]}
 
 
-def _run_settings(options: Options) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    if options.service_account:
-        made["serviceAccountName"] = options.service_account
+def _run_settings(plan: Plan, options: Options) -> dict[str, Any]:
+    made: dict[str, Any] = {"serviceAccountName": options.service_account or plan.name}
     if options.artifact_repository:
         configmap, _, key = options.artifact_repository.partition("/")
         made["artifactRepositoryRef"] = {"configMap": configmap, "key": key} if key else {"configMap": configmap}
@@ -161,7 +191,8 @@ def _run_settings(options: Options) -> dict[str, Any]:
     return made
 
 
-def _leaf(plan: Plan, step: Step, layout: Layout, options: Options) -> Document:
+def leaf(plan: Plan, step: Step, layout: Layout, options: Options) -> Document:
+    """A step as a template."""
     name = layout.called[step.id]
     made: Document = {"name": name, "metadata": {"labels": {"clspec.dev/step": name}}}
     if step.inputs:

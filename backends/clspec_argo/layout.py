@@ -11,10 +11,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from clspec import graph
-from clspec_argo.text import MAX_LIST, names
+from clspec_argo.text import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from clspec.plan import Condition, Pipeline, Step
 
@@ -24,8 +24,6 @@ EXIT = "exit"
 """The template that holds the steps that run however the others end."""
 OVER = "over"
 """The template that ends the exit well, however its steps have ended."""
-STEPS_IN_PART = MAX_LIST - 1
-"""The order of a part's steps is a template too."""
 
 
 def part_name(number: int) -> str:
@@ -38,8 +36,8 @@ class Layout:
     """The steps of a pipeline by what they are to Argo."""
 
     pipeline: Pipeline
-    parted: bool
-    """Whether there is a longest list."""
+    longest: int
+    """How many templates an object may have."""
 
     @cached_property
     def steps(self) -> Mapping[str, Step]:
@@ -57,13 +55,9 @@ class Layout:
     def parts(self) -> tuple[tuple[Step, ...], ...]:
         """The steps of the run proper, in parts that a list can hold; mostly one."""
         proper = tuple(step for step in self.steps.values() if not step.always)
-        length = STEPS_IN_PART if self.parted and self._length > STEPS_IN_PART else max(len(proper), 1)
+        in_one = len(self.steps) + 1 + (2 if self.exits else 0) <= self.longest
+        length = max(len(proper), 1) if in_one else self.longest - 1  # the order of a part is a template too
         return tuple(proper[start : start + length] for start in range(0, len(proper), length)) or ((),)
-
-    @property
-    def _length(self) -> int:
-        """How many templates one object would hold beside that of the order."""
-        return len(self.steps) + (2 if self.exits else 0)
 
     @cached_property
     def part_of(self) -> Mapping[str, int]:
@@ -90,17 +84,20 @@ class Layout:
         told = (*step.needs, *(i.step for i in step.inputs), *(c.step for c in self.conditions[step.id]))
         return tuple(dict.fromkeys(told))
 
-    def taken(self, number: int) -> Iterator[Condition]:
-        """The words that a part takes from earlier ones, each once."""
-        asked = (c for step in self.parts[number] for c in self.conditions[step.id])
-        found = {(c.step, c.parameter): c for c in asked if self.part_of[c.step] != number}
-        yield from found.values()
+    @cached_property
+    def _crossing(self) -> tuple[tuple[int, Condition], ...]:
+        """The words that a part takes from earlier ones, each once, with the number of the part that takes it."""
+        asked = ((self.part_of[name], c) for name, cs in self.conditions.items() if name in self.part_of for c in cs)
+        return tuple({(n, c.step, c.parameter): (n, c) for n, c in asked if self.part_of[c.step] != n}.values())
 
-    def given(self, number: int) -> Iterator[Condition]:
+    def taken(self, number: int) -> tuple[Condition, ...]:
+        """The words that a part takes from earlier ones."""
+        return tuple(condition for part, condition in self._crossing if part == number)
+
+    def given(self, number: int) -> tuple[Condition, ...]:
         """The words that a part gives to later ones, each once."""
-        asked = (c for later in range(number + 1, len(self.parts)) for c in self.taken(later))
-        found = {(c.step, c.parameter): c for c in asked if self.part_of[c.step] == number}
-        yield from found.values()
+        given = (c for _, c in self._crossing if self.part_of[c.step] == number)
+        return tuple({(c.step, c.parameter): c for c in given}.values())
 
     def before(self, number: int) -> tuple[int, ...]:
         """The parts that must be over before one."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clspec.diagnostic import UsageError
-from clspec_argo.text import changed, fits
+from clspec_argo.text import MAX_LIST, changed, fits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_REPOSITORY = re.compile(r"[-A-Za-z0-9_.]+/[-A-Za-z0-9_.]+")
 _VERSIONS = ("4.1", "3.7")
 _LEAST = {"parallelism": 0, "run_as_user": 0, "keep_seconds": 0, "deadline_seconds": 0}
 
@@ -22,9 +25,9 @@ class Options:
     store: str = ""
     """The store's URI for every run that is not given another; without it, the spec's if that is a URI."""
     service_account: str = ""
-    """The service account of the pods; without it, the namespace's default."""
+    """The service account of the pods; without it, one is emitted that may do no more than they must."""
     secrets: str = "clspec"
-    """The Kubernetes secret that holds the webhooks of `notify`, each under the name of its variable."""
+    """The Kubernetes secret with the webhooks of `notify`, each under its variable's name, and `webhook-token`."""
     artifact_repository: str = ""
     """Where artifacts go, as `CONFIGMAP` or `CONFIGMAP/KEY`; without it, the namespace's default repository."""
     gpu_model_label: str = "nvidia.com/gpu.product"
@@ -40,6 +43,10 @@ class Options:
     """How long an ended run stays to be seen; 0 for ever. Its artifacts stay anyway."""
     deadline_seconds: int = 0
     """After how long a whole run is ended; 0 for never."""
+    events: bool = True
+    """Whether Argo Events is there, so that changed data, new labels and pushed code can start runs."""
+    github: str = ""
+    """The repository whose pushes are heard of, as `OWNER/NAME`."""
     argo_version: str = "4.1"
     """The version of Argo that is there: `4.1`, or `3.7`, whose lists have no longest length."""
 
@@ -54,9 +61,9 @@ class Options:
             raise UsageError(message)
 
     @property
-    def caps_lists(self) -> bool:
-        """Whether the target's lists of tasks and templates have a longest length."""
-        return self.argo_version != "3.7"
+    def longest_list(self) -> int:
+        """How many tasks a DAG and templates an object may have."""
+        return MAX_LIST if self.argo_version != "3.7" else sys.maxsize
 
     def _complaints(self) -> Iterator[tuple[str, str]]:
         for key, least in _LEAST.items():
@@ -70,6 +77,8 @@ class Options:
             yield "argo_version", "it is one of " + ", ".join(_VERSIONS)
         if self.service_account and not fits("object name", self.service_account):
             yield "service_account", "not a Kubernetes name"
+        if self.github and not _REPOSITORY.fullmatch(self.github):
+            yield "github", "write OWNER/NAME"
         if not fits("object name", self.secrets):
             yield "secrets", "not a Kubernetes name"
         if not fits("label name", self.gpu_model_label):

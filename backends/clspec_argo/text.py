@@ -1,4 +1,4 @@
-"""How text reaches Argo unchanged: what it would expand is escaped or named, and YAML is the same for every reader."""
+"""How text reaches Argo unchanged: what it would expand is escaped or named."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import re
 from hashlib import sha256
 from math import ceil
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,13 +37,10 @@ MAX_OBJECT = 900_000
 """Bytes of JSON: etcd takes 1.5 MB, and the run's status stands in the same object."""
 
 _EXPANDED = re.compile(r"(?<=\{)\{|\$|[^ -~]")
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
-_NOT_TEXT = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _RESERVED = frozenset(
     {"true", "false", "nil", "null", "not", "in", "and", "or", "let", "if", "else", "matches", "contains"}
 )
 _UNITS = (("Ti", 1 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10))
-_WIDE = 1_000_000
 
 
 def escaped(config: str) -> str:
@@ -119,29 +114,3 @@ def cores(cpu: float) -> str:
 def compact(document: Any) -> str:
     """The document as the shortest JSON, which is how its size is counted."""
     return json.dumps(document, separators=(",", ":"), ensure_ascii=True)
-
-
-def _string(dumper: Any, text: str) -> Any:
-    plain = _PLAIN.fullmatch(text) and text.lower() not in _NOT_TEXT
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
-
-
-def dumper(base: type[Any]) -> type[Any]:
-    """A dumper that writes every text which some YAML reader could take for another type in double quotes."""
-    made = type("Dumper", (base,), {"ignore_aliases": lambda *_: True})
-    made.add_representer(str, _string)  # type: ignore[attr-defined]
-    return made
-
-
-_DUMPER = dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper))
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def dump(document: Any) -> str:
-    """The document as YAML in the order of its keys: the same bytes with and without libyaml."""
-    return str(yaml.dump(document, Dumper=_DUMPER, sort_keys=False, width=_WIDE, allow_unicode=False))
-
-
-def load(text: str) -> Any:
-    """The document that a reader of YAML finds in the text."""
-    return yaml.load(text, Loader=_LOADER)  # noqa: S506  # both are safe loaders

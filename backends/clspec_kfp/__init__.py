@@ -9,9 +9,10 @@ from clspec.graph import GraphError
 from clspec_kfp import document
 from clspec_kfp.check import problems
 from clspec_kfp.options import Options
+from clspec_kfp.resources import resources
 from clspec_kfp.schedule import recurring_runs
-from clspec_kfp.written import dump
 from clspec_kfp.validate import SelfCheckError, faults
+from clspec_kfp.written import dump
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,11 @@ def _files(plan: Plan, pipeline: Pipeline, options: Options) -> Bundle:
         raise SelfCheckError(pipeline.name, (str(error),)) from error
     if found := faults(documents):
         raise SelfCheckError(pipeline.name, found)
-    return {f"{pipeline.name}.yaml": dump(documents)} | recurring_runs(plan, pipeline, documents, options)
+    return (
+        {f"{pipeline.name}.yaml": dump(documents)}
+        | recurring_runs(plan, pipeline, documents, options)
+        | resources(plan, pipeline, documents, options)
+    )
 
 
 backend: Backend = KfpBackend()

@@ -83,7 +83,15 @@ def container(plan: Plan, step: Step, give: Iterable[str], take: dict[str, str])
     The outputs `give` are laid down in the store, where a step finds as `take` (input -> STEP/OUTPUT) what no edge of
     Kubeflow's can carry: an artifact that may never have been made.
     """
-    arguments = [step.kind.value, "--config", argument(step.config), "--code", plan.workdir, "--executor-input", "{{$}}"]
+    arguments = [
+        step.kind.value,
+        "--config",
+        argument(step.config),
+        "--code",
+        plan.workdir,
+        "--executor-input",
+        "{{$}}",
+    ]
     for output in give:
         arguments += ["--give", f"{output}={step.id}/{output}"]
     for given, key in take.items():

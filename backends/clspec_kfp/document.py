@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from clspec.graph import GraphError
 from clspec_kfp import component, pod
 from clspec_kfp.component import RUN_PARAMETERS, STRING, artifact_type, executor
 from clspec_kfp.nest import Group, nested
@@ -68,6 +69,11 @@ class _Writer:
         self._types: dict[_Source, ArtifactType] = {
             (step.id, output.name): output.type for step in pipeline.steps for output in step.outputs
         }
+        asked = {(step.id, parameter) for step in pipeline.steps for parameter in step.parameters}
+        for sources in (self._types.keys(), asked):
+            if len(set(map(_label, sources))) < len(sources):
+                message = f"two outputs of `{pipeline.name}` would have one name within a graph"
+                raise GraphError(message)
         self._taken = {
             step.id: {
                 given.name: f"{given.step}/{given.output}"
@@ -105,7 +111,11 @@ class _Writer:
         for number, step in enumerate(self._nested.last, start=1):
             around = f"run-{number}"
             self._components[f"dag-{around}"] = {"dag": {"tasks": tasks}, "inputDefinitions": _definitions({}, ())}
-            inner = {"taskInfo": {"name": around}, "componentRef": {"name": f"dag-{around}"}, "inputs": _bindings({}, {})}
+            inner = {
+                "taskInfo": {"name": around},
+                "componentRef": {"name": f"dag-{around}"},
+                "inputs": _bindings({}, {}),
+            }
             last = self._task(step, {}) | {"dependentTasks": [around]}
             last["inputs"]["parameters"]["status"] = {"taskFinalStatus": {"producerTask": around}}
             last["triggerPolicy"] = {"strategy": LAST}

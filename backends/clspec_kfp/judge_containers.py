@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from clspec_kfp.text import EXTENDED_RESOURCE
@@ -108,4 +109,4 @@ def in_handovers(components: Mapping[str, Any], executors: Mapping[str, Any]) ->
 
 
 def _after(flag: str, words: list[str]) -> list[str]:
-    return [word for before, word in zip(words, words[1:], strict=False) if before == flag]
+    return [word for before, word in pairwise(words) if before == flag]

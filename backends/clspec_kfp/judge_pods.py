@@ -14,6 +14,7 @@ _COUNT = re.compile(r"[1-9][0-9]*")
 _BYTES = re.compile(r"[1-9][0-9]*(Ki|Mi|Gi|Ti)?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_SHARED = "/dev/shm"  # noqa: S108  # a mount of a pod
 _OPERATORS = frozenset({"Equal", "Exists"})
 _EFFECTS = frozenset({"NoSchedule", "PreferNoSchedule", "NoExecute"})
 
@@ -29,7 +30,7 @@ def in_platform(documents: Sequence[Mapping[str, Any]], executors: Mapping[str, 
                 yield f"the platform document is about the unknown executor `{label}`"
             if not pod:
                 yield f"the platform document says nothing about executor `{label}`"
-            for complaint in (*_nodes(pod), *_mounts(pod), *_secrets(pod), *_deadline(pod)):
+            for complaint in (*_nodes(pod), *_tolerations(pod), *_mounts(pod), *_secrets(pod), *_deadline(pod)):
                 yield f"executor `{label}` {complaint}"
 
 
@@ -43,8 +44,14 @@ def _nodes(pod: Mapping[str, Any]) -> Iterator[str]:
                 yield f"compares a node's label by {expression['operator']!r}, not with one number by `Gt`"
             elif not expression["values"][0].isdecimal() or not LABEL_KEY.fullmatch(expression["key"]):
                 yield f"compares the node's label {expression['key']!r} with {expression['values'][0]!r}"
+
+
+def _tolerations(pod: Mapping[str, Any]) -> Iterator[str]:
     for toleration in pod.get("tolerations", []):
-        if toleration.get("operator", "Equal") not in _OPERATORS or toleration.get("effect", "NoExecute") not in _EFFECTS:
+        if (
+            toleration.get("operator", "Equal") not in _OPERATORS
+            or toleration.get("effect", "NoExecute") not in _EFFECTS
+        ):
             yield f"tolerates what no node says: {dict(toleration)}"
         if toleration.get("operator") == "Exists" and "value" in toleration:
             yield f"tolerates whatever there is and yet a value: {dict(toleration)}"
@@ -62,8 +69,8 @@ def _mounts(pod: Mapping[str, Any]) -> Iterator[str]:
             yield f"mounts at {mount['mountPath']!r}, which is no absolute path"
         if not _BYTES.fullmatch(mount["sizeLimit"]):
             yield f"mounts {mount['sizeLimit']!r}, which is no size"
-        if mount.get("medium", "Memory") != "Memory":
-            yield f"mounts the unknown medium {mount['medium']!r}"
+        if (mount["mountPath"] == _SHARED) != (mount.get("medium") == "Memory"):
+            yield f"mounts {mount['mountPath']!r} in {mount.get('medium', 'files')}: memory is what {_SHARED} is for"
 
 
 def _secrets(pod: Mapping[str, Any]) -> Iterator[str]:

@@ -56,9 +56,7 @@ def nested(pipeline: Pipeline) -> Nested:
     steps = tuple(step for step in order if not step.always)
     taken = {step.id for step in order}
     members = tuple(_members(steps, 0, _scopes(steps), taken))
-    return Nested(
-        members=members, last=tuple(step for step in order if step.always), places=dict(_places(members, ()))
-    )
+    return Nested(members=members, last=tuple(step for step in order if step.always), places=dict(_places(members, ())))
 
 
 def unsayable(pipeline: Pipeline) -> Iterator[tuple[Step, str]]:
@@ -97,9 +95,7 @@ def _scopes(steps: Iterable[Step]) -> dict[str, Scope]:
     return found
 
 
-def _members(
-    steps: Sequence[Step], depth: int, scopes: Mapping[str, Scope], taken: set[str]
-) -> Iterator[Step | Group]:
+def _members(steps: Sequence[Step], depth: int, scopes: Mapping[str, Scope], taken: set[str]) -> Iterator[Step | Group]:
     """The steps of one graph, those under a further condition gathered into groups that do not wait for each other.
 
     Two steps share a group only if no step outside of it stands between them: each change from one condition to

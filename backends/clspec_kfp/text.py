@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 """A DNS-1123 label, to be matched in full: Kubeflow's own check is not anchored."""
 LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")

@@ -128,14 +128,20 @@ def _use(spec: Mapping[str, Any], executors: Mapping[str, Any]) -> Iterator[str]
     for label in executors:
         if labels[label] != 1:
             yield f"executor `{label}` is used by {labels[label]} components"
-    reached, waiting = set(), ["root"]
-    while waiting:
-        owner = components.get(waiting.pop(), spec["root"]) if reached else spec["root"]
-        new = {task["componentRef"]["name"] for task in owner.get("dag", {}).get("tasks", {}).values()} - reached
-        reached |= new
-        waiting += sorted(new & components.keys())
-    for key in sorted(components.keys() - reached):
+    for key in sorted(components.keys() - _reached(spec["root"], components)):
         yield f"component `{key}` is in no graph that the root leads to"
+
+
+def _reached(root: Mapping[str, Any], components: Mapping[str, Any]) -> set[str]:
+    """The components that a run can come to."""
+    reached: set[str] = set()
+    waiting = [root]
+    while waiting:
+        tasks = waiting.pop().get("dag", {}).get("tasks", {})
+        new = {task["componentRef"]["name"] for task in tasks.values()} - reached
+        reached |= new
+        waiting += [components[key] for key in new if key in components]
+    return reached
 
 
 def _root(root: Mapping[str, Any]) -> Iterator[str]:

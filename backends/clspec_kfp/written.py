@@ -22,6 +22,8 @@ _RESERVED = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "nul
 _PAIR = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})")
 _LONG = 100
 """Longer strings are configurations, of which hardly two are the same."""
+_LONGEST_KEY = 1000
+"""A longer key must say that it is one."""
 
 
 def dump(documents: Sequence[Mapping[str, Any]]) -> str:
@@ -34,14 +36,18 @@ def dump(documents: Sequence[Mapping[str, Any]]) -> str:
     for number, document in enumerate(documents):
         if number:
             parts.append("---\n")
-        _mapping(parts.append, document, "", "")
+        if document:
+            _mapping(parts.append, document, "", "")
+        else:
+            parts.append("{}\n")
     return "".join(parts)
 
 
 def _mapping(write: Callable[[str], None], value: Mapping[str, Any], indent: str, head: str) -> None:
     """The entries, the first after `head`, the others after `indent`."""
     for key in sorted(value):
-        write(f"{head}{_text(key)}:")
+        text = _text(key)
+        write(f"{head}{text}:" if len(text) <= _LONGEST_KEY else f"{head}? {text}\n{indent}:")
         _entry(write, value[key], indent, indent + "  ")
         head = indent
 

@@ -75,7 +75,7 @@ def _permission(given: argparse.Namespace) -> Permission | None:
             message = "--by and --why say who allows what, and nothing is allowed: add --allow-both"
             raise UsageError(message)
         return None
-    if not given.by or not given.why:
+    if not (given.by or "").strip() or not (given.why or "").strip():
         message = "--allow-both is recorded with who and why: add --by NAME and --why TEXT"
         raise UsageError(message)
     return Permission(by=given.by, why=given.why)

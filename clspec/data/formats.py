@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _PART = 32 * 2**20
 """About so many bytes of a Parquet file are in memory at once."""
 _ROWS = 65_536
-_BLOCK = 8 * 2**20
-"""No row of a CSV file is longer."""
+_BLOCK = 2**20
+"""No row of a CSV file is longer; many blocks are read ahead."""
 
 
 def batches(path: Path, kind: str, columns: Mapping[str, str], origin: str) -> Iterator[pa.RecordBatch]:

@@ -56,6 +56,24 @@ class Record:
         found = self.content["verdict"]["champion"]
         return None if found is None else str(found["model"])
 
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that were judged, in their order."""
+        return tuple(seed["seed"] for seed in self._judged())
+
+    @property
+    def asked(self) -> dict[str, tuple[str, str]]:
+        """What each scenario asked for, by the digests of what was counted and of what was demanded of it."""
+        first = next(iter(self._judged()), {"scenarios": ()})
+        demanded = {scenario["id"]: str(scenario.get("asked")) for scenario in first["scenarios"]}
+        measured = self.content.get("golden", {}).get("scenarios", ())
+        counted = {scenario["id"]: str(scenario.get("asked")) for scenario in measured}
+        return {name: (counted.get(name, ""), asked) for name, asked in demanded.items()}
+
+    def _judged(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.content["verdict"].get("seeds", [])
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Models:
@@ -92,6 +110,7 @@ class Models:
             name = entry.key.rpartition("/")[2].removesuffix(".json")
             found = Record(model=model, name=name, written=entry.written, content=content)
             _ = found.passed, found.champion, found.dataset("training"), found.dataset("golden")
+            _ = found.seeds, found.asked
         except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             message = f"{self.storage.uri}/{entry.key} is no record of a model: {error}"
             raise DataError(message) from error

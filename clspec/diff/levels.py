@@ -48,7 +48,9 @@ LEVELS: dict[str, Row] = {
     "selection-narrowed-advisory": Row(_R, "a scenario judges fewer rows", "The same where it need not pass."),
     "selection-widened": Row(_R, "a scenario judges more rows", "More rows can hide what a few show."),
     "selection-unclear": Row(_R, "a scenario judges other rows", "The predicates cannot be compared by their trees."),
-    "selection-nulls": Row(_R, "NULL is treated otherwise", "The same rows, but others leave the scenario inconclusive."),
+    "selection-nulls": Row(
+        _R, "NULL is treated otherwise", "The same rows, but others leave the scenario inconclusive."
+    ),
     "selection-same": Row(_I, "a selection is written otherwise", "It selects the same rows."),
     "guard-removed": Row(_B, "a guard is gone", "A model that always says the class would pass."),
     "guard-added": Row(_I, "a guard is new", "The paired negative is judged, too."),
@@ -75,7 +77,9 @@ LEVELS: dict[str, Row] = {
     "golden-repinned-with-code": Row(
         _B, "the golden set moves together with what it judges", "Effects cannot be told apart: split the change."
     ),
-    "training-repinned": Row(_R, "the training data has other rows", "Its pin moved; so did that of any other dataset."),
+    "training-repinned": Row(
+        _R, "the training data has other rows", "Its pin moved; so did that of any other dataset."
+    ),
     "both-moved": Row(_B, "code and data move together", "One dimension at a time: split the change."),
     "counts-edited": Row(_R, "the lock counts otherwise", "Though golden set and selection are as they were."),
     "counts-moved": Row(_I, "the lock counts other rows", "As the golden set or the selection is another."),
@@ -107,26 +111,37 @@ LEVELS: dict[str, Row] = {
     "mining-narrowed": Row(_R, "less is mined", "A predicate, threshold or window finds fewer rows, or others."),
     "mining-widened": Row(_I, "more is mined", "A predicate, threshold or window finds more rows."),
     "mining-same": Row(_I, "a rule is written otherwise", "It finds the same rows."),
-    "truth-by-default": Row(_R, "truth by default is another", "`matures_after`, `when_absent`, or where corrections lie."),
+    "truth-by-default": Row(
+        _R, "truth by default is another", "`matures_after`, `when_absent`, or where corrections lie."
+    ),
     "audit-weaker": Row(_B, "production is audited less", "A `random` rule is gone or draws less."),
     "audit-stronger": Row(_I, "production is audited more", "A `random` rule is new or draws more."),
     "alarm-weaker": Row(_B, "the alarm is weaker", "It is gone or allows more errors."),
     "alarm-stronger": Row(_I, "the alarm is stronger", "It is new or allows fewer errors."),
-    "leakage-weaker": Row(_B, "golden data is guarded less", "`leakage_guard`: gone, fewer datasets, a shorter distance."),
+    "leakage-weaker": Row(
+        _B, "golden data is guarded less", "`leakage_guard`: gone, fewer datasets, a shorter distance."
+    ),
     "leakage-changed": Row(_R, "golden data is guarded otherwise", "Another way of telling near-duplicates."),
     "leakage-stronger": Row(_I, "golden data is guarded more", "More datasets, or a larger distance."),
     "auto-label-weaker": Row(
-        _B, "more is labelled without people", "`accept_if` wider, `never_for` shorter, fewer audits, more disagreement."
+        _B,
+        "more is labelled without people",
+        "`accept_if` wider, `never_for` shorter, fewer audits, more disagreement.",
     ),
-    "auto-label-changed": Row(_R, "labels without people are others", "Newly there, by other code, or by an unclear rule."),
+    "auto-label-changed": Row(
+        _R, "labels without people are others", "Newly there, by other code, or by an unclear rule."
+    ),
     "auto-label-stronger": Row(_I, "less is labelled without people", "Or more of it is looked at by people."),
     "labelling-weaker": Row(_B, "people look less closely at labels", "Fewer votes; `labelling` is gone."),
     "gold-rate-lower": Row(_R, "labellers are checked less", "`gold_rate` is lower."),
-    "labelling-stronger": Row(_I, "people look more closely at labels", "More votes, or more known answers among them."),
+    "labelling-stronger": Row(
+        _I, "people look more closely at labels", "More votes, or more known answers among them."
+    ),
     "budget-cut": Row(_R, "fewer rows are labelled", "`sampling` takes less."),
     "budget-raised": Row(_I, "more rows are labelled", "`sampling` takes more."),
-    "retrain-looser": Row(_R, "retraining starts from less or waits longer", "`retrain_when` asks for less, or waits."),
-    "retrain-stricter": Row(_I, "retraining starts from more or waits shorter", "`retrain_when` asks for more."),
+    "retrain-looser": Row(_R, "retraining starts from less", "`retrain_when` is gone or asks for less."),
+    "retrain-wait": Row(_R, "mistakes wait another time for retraining", "`retrain_when.max_wait` is another."),
+    "retrain-stricter": Row(_I, "retraining starts from more", "`retrain_when` is new or asks for more."),
     # how a model gets out
     "approval-removed": Row(_B, "nobody approves any more", "A stage lost its `approval`."),
     "approval-changed": Row(_R, "somebody else approves", "A stage's `approval` names another."),

@@ -1,4 +1,4 @@
-"""A spec as it is compared: defaults written out, lists with ids as mappings, and where each thing stands in the text."""
+"""A spec as it is compared: defaults written out, lists with ids as mappings, and where each thing stands."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class View:
         for length in range(len(path), 0, -1):
             if path[:length] in self.places:
                 rest = path[length:]
-                kind = path[length - 1].rpartition(" ")[2]
+                kind = path[length - 1].rpartition(" ")[2].partition("#")[0]
                 return (*self.places[path[:length]], *(kind if key == VALUE else key for key in rest))
         return path
 

@@ -10,6 +10,7 @@ from clspec.data.promotion import Ladder, Reached, Rung, Said, passing, roll_bac
 from clspec.data.stages import CHAMPION
 from clspec.diagnostic import Refused, UsageError
 from clspec.lower import judging
+from clspec.step import demands
 from clspec.stored import models_of, rungs_of, stage_of
 
 if TYPE_CHECKING:
@@ -32,16 +33,20 @@ def promote(facts: Facts, word: str, *, stage: str | None, approved_by: str | No
     """Take a registered model up: to a stage by name, to the next that is approved, or as far as none has to be.
 
     Raises:
-        UsageError: the word names no model or several, or there is no such stage.
-        Refused: the model has not passed on the pinned golden version, lacks an approval, or was judged against another
-            champion than the present one.
+        UsageError: the word names no model or several, there is no such stage, or who approves has no name.
+        Refused: the model has not passed the spec's gates on the pinned golden version, lacks an approval, or was
+            judged against another champion than the present one.
     """
     models = models_of(facts)
     model = models.named(word)
     record = passing(models.records(model), model, _pinned_golden(facts))
+    _refuse_other_gates(facts, record)
     ladder = Ladder(
         storage=models.storage, spec=models.spec, rungs=rungs_of(facts), compares=judging.compares(facts.spec)
     )
+    if approved_by is not None and not approved_by.strip():
+        message = "an approval is somebody's: say --approved-by NAME"
+        raise UsageError(message)
     if stage is None and approved_by is None:
         reached = ladder.climb(record, said)
         _refuse_rolled_back(facts, record, reached)
@@ -62,6 +67,33 @@ def _pinned_golden(facts: Facts) -> str:
         message = f"{facts.lock_path} pins no golden dataset `{name}`: run `clspec lock {facts.document.path}`"
         raise UsageError(message)
     return facts.lock.datasets[name].digest
+
+
+def _refuse_other_gates(facts: Facts, record: Record) -> None:
+    """A pass by gates that were other ones then is no pass by those that the spec has now.
+
+    Raises:
+        Refused: a must-pass scenario of the spec is new or was changed since, or the seeds were other ones.
+    """
+    then = record.asked
+    changed = [name for name, asked in _asked(facts).items() if then.get(name) != asked]
+    if record.seeds != facts.spec.training.seeds:
+        changed.append("the seeds")
+    if changed:
+        message = (
+            f"model {short(record.model)} passed other gates than the spec has now: {', '.join(changed)} changed "
+            f"since. `clspec run` judges it by these, where the lock pins what it learned from: "
+            f"`clspec lock {facts.document.path} --update {facts.spec.training.dataset}` pins the newest"
+        )
+        raise Refused(message)
+
+
+def _asked(facts: Facts) -> dict[str, tuple[str, str]]:
+    """What each must-pass scenario of the spec asks for: what is counted, and what is demanded of it."""
+    whole = judging.measured_golden(facts.spec)
+    counted = {s["id"]: demands.counted(s, whole["slices"], facts.spec.golden.cluster_by) for s in whole["scenarios"]}
+    must = [scenario for scenario in judging.demanded_golden(facts.spec)["scenarios"] if scenario["must_pass"]]
+    return {scenario["id"]: (counted[scenario["id"]], demands.demanded(scenario)) for scenario in must}
 
 
 def _target(facts: Facts, record: Record, stage: str | None) -> Rung:

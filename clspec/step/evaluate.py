@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from clspec.data import usercode
 from clspec.diagnostic import StepFailed
-from clspec.step import golden, metrics, predict
+from clspec.step import demands, golden, metrics, predict
 from clspec.step.counts import CUSTOM, Judged
 from clspec.step.metrics import Answers, Truth
 from clspec.step.selection import Selector, both, groups, refuse_no_numbers, refuse_unknown_labels
@@ -152,7 +152,8 @@ class _Golden:
 
     def __init__(self, job: Job, rows: pa.Table, judged: Judged) -> None:
         self._selector = Selector(rows, job.config["columns"])
-        self._slices = {name: self._selector.select(text) for name, text in job.config["slices"].items()}
+        self._named, self._cluster_by = job.config["slices"], job.config["cluster_by"]
+        self._slices = {name: self._selector.select(text) for name, text in self._named.items()}
         self._rows = rows
         self._keys = rows.column(job.config["key"]).to_pylist()
         self._judged = judged
@@ -162,6 +163,7 @@ class _Golden:
         holds, checks = self._selector.select(asked["select"]), asked["checks"]
         return {
             "id": asked["id"],
+            "asked": demands.counted(asked, self._named, self._cluster_by),
             "cases": list(self._cases(asked, holds)),
             "slices": [self._slice(name, both(holds, of), checks) for name, of in self._slices.items()],
             "guard": self._guard(**asked["guard"]) if asked["guard"] else None,

@@ -1,6 +1,7 @@
 """What was counted against what the spec demands, for one model: every check of every case, and each scenario's worst.
 
-A scenario in the verdict is `{id, must_pass, verdict, reason, checks, slices, flipped}`. A check there says what was
+A scenario in the verdict is `{id, asked, must_pass, verdict, reason, checks, slices, flipped}`, `asked` the digest of
+what was demanded. A check there says what was
 judged (`title`, `part`, `slice`, `group`, `metric`, `class`, `kind`, `threshold`, `gate`), how it came out (`verdict`,
 `reason`, `estimate`, `bound`, `rows`, `clusters`, `effective`, `value`, `champion`), and what else is told: `mcnemar`,
 a p-value that no gate uses, and `power` (see `clspec.step.powers`).
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from clspec.stats.paired import mcnemar
 from clspec.stats.verdict import Judgement, Verdict, judge, judge_family, worst
-from clspec.step import asked
+from clspec.step import asked, demands
 from clspec.step.powers import power_of
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def _scenario(
         reason = of + judgement.reason
     return {
         "id": scenario["id"],
+        "asked": demands.demanded(scenario),
         "must_pass": scenario["must_pass"],
         "verdict": verdict.value,
         "reason": reason,

@@ -58,7 +58,9 @@ class ExecutorInput:
             found += ["--as-of", self.given.get("as-of") or self.parameter("began")]
             found += ["--allow-both", self.given.get("allow-both", "")]
         sides = (("--in", self.inputs), ("--out", self.outputs), ("--out-param", self.parameters))
-        return found + [word for flag, named in sides for name, path in named.items() for word in (flag, f"{name}={path}")]
+        return found + [
+            word for flag, named in sides for name, path in named.items() for word in (flag, f"{name}={path}")
+        ]
 
     def parameter(self, name: str) -> str:
         """A parameter without which the step cannot run.

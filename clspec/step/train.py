@@ -65,7 +65,10 @@ def _no_golden_rows(job: Job) -> None:
         if len(hits):
             shown = ", ".join(f"{hit['key']} by {hit['cause']} {hit['value']}" for hit in hits.slice(0, 5).to_pylist())
             more = ", ..." if len(hits) > 5 else ""  # noqa: PLR2004  # so many are shown
-            message = f"golden data in training: {len(hits)} rows of `{name}` are golden ({shown}{more})"
+            message = (
+                f"golden data in training: {len(hits)} rows of `{name}` are golden ({shown}{more}): take them out with "
+                f"`clspec data erase --dataset NAME --key KEY` and pin that version with `clspec lock --update NAME`"
+            )
             raise Refused(message)
 
 

@@ -15,8 +15,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import pytest
 import yaml
+from hypothesis import strategies as st
 
 import clspec_argo
 from clspec.backend import Backend
@@ -39,8 +41,9 @@ from clspec.plan import (
     Trigger,
     canonical,
 )
-from clspec_argo import Options, backend, check, emit, pod, text, validate
+from clspec_argo import Options, backend, emit, pod, text, yaml_text
 from clspec_argo.validate import EmitError, findings
+from tests.argo_cluster import Cluster, expanded, substituted
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = Path(os.environ.get("CLSPEC_ARGO_SCHEMAS") or ROOT.parent / "shared" / "data" / "argo")
@@ -208,7 +211,8 @@ def test_is_a_backend():
 
 def test_files_of_a_pipeline():
     bundle = emitted()
-    assert sorted(bundle) == ["regression.cronworkflow.yaml", "regression.workflowtemplate.yaml"]
+    access = ["access.role.yaml", "access.rolebinding.yaml", "access.serviceaccount.yaml"]
+    assert sorted(bundle) == [*access, "regression.cronworkflow.yaml", "regression.workflowtemplate.yaml"]
     cron = yaml.safe_load(bundle["regression.cronworkflow.yaml"])
     assert cron["metadata"]["name"] == "robotaxi-regression"
     assert cron["spec"]["schedules"] == ["0 2 * * *"]
@@ -349,7 +353,7 @@ def test_options_do_what_they_say():
         deadline_seconds=86400,
     )
     spec = yaml.safe_load(bundle["regression.workflowtemplate.yaml"])["spec"]
-    assert spec["arguments"] == {"parameters": [{"name": "store", "value": "gs://other/place"}]}
+    assert spec["arguments"]["parameters"][0] == {"name": "store", "value": "gs://other/place"}
     assert spec["serviceAccountName"] == "learner"
     assert spec["artifactRepositoryRef"] == {"configMap": "repositories", "key": "fast"}
     assert "cloud.google.com/gke-accelerator" in template(bundle, "train-seed-1")["nodeSelector"]
@@ -358,7 +362,8 @@ def test_options_do_what_they_say():
     assert spec["ttlStrategy"] == {"secondsAfterCompletion": 60}
     assert spec["activeDeadlineSeconds"] == 86400
     plain = yaml.safe_load(emitted(keep_seconds=0, run_as_user=0)["regression.workflowtemplate.yaml"])["spec"]
-    optional = {"serviceAccountName", "artifactRepositoryRef", "parallelism", "activeDeadlineSeconds", "ttlStrategy"}
+    assert plain["serviceAccountName"] == "robotaxi"
+    optional = {"artifactRepositoryRef", "parallelism", "activeDeadlineSeconds", "ttlStrategy"}
     assert optional & set(plain) == set()
     assert plain["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 
@@ -391,9 +396,9 @@ def test_options_are_refused(wrong):
 def test_names_are_pod_safe_and_never_the_same():
     long = "predict-" + "a" * 60
     ids = ["train", long, long + "b", "a_b", "a-b", "A-b", "pipeline", "true", "in", "é", "7", "", "{{x}}", "a" * 40]
-    once = text.names(ids, "pipeline")
-    taken = list(text.names(["a_b"], "pipeline").values())
-    again = text.names([*ids, *taken], "pipeline")
+    once = text.names(ids, frozenset({"pipeline"}))
+    taken = list(text.names(["a_b"], frozenset({"pipeline"})).values())
+    again = text.names([*ids, *taken], frozenset({"pipeline"}))
     for names in (once, again):
         assert len(set(names.values())) == len(names)
         assert all(len(name) <= 40 and text.fits("name", name) for name in names.values())
@@ -409,7 +414,7 @@ def test_long_ids_are_followed_by_their_readers():
             made(Kind.PREDICT, "pipeline", [("data", long, "data")], [("predictions", TYPES.PREDICTIONS)]),
         )
     )
-    assert Cluster(bundle).run().phases.keys() == set(text.names([long, "pipeline"], "pipeline").values())
+    assert ran(bundle).phases.keys() == set(text.names([long, "pipeline"], frozenset({"pipeline", "exit", "over"})).values())
 
 
 @pytest.mark.parametrize(
@@ -450,11 +455,16 @@ def bundles():
     return [emitted(p, **options) for p, options in given]
 
 
+def of_argo(bundle):
+    """The objects of Argo Workflows."""
+    documents = [yaml.safe_load(content) for content in bundle.values()]
+    return [document for document in documents if document["kind"] in ("WorkflowTemplate", "CronWorkflow")]
+
+
 @pytest.mark.parametrize("number", range(4))
 @pytest.mark.parametrize("schema", ["crd-v4.1.2-{}.strict.min.json", "schema-v3.7.18.json"])
 def test_valid_for_argo(number, schema):
-    for content in bundles()[number].values():
-        document = yaml.safe_load(content)
+    for document in of_argo(bundles()[number]):
         errors = validator(schema.format(document["kind"])).iter_errors(document)
         assert [f"{error.json_path}: {error.message}" for error in errors] == []
 
@@ -468,8 +478,7 @@ def test_the_schema_sees_mistakes():
 @pytest.mark.parametrize("number", range(4))
 def test_hera_drops_nothing(number):
     models = pytest.importorskip("hera.workflows.models")
-    for content in bundles()[number].values():
-        document = yaml.safe_load(content)
+    for document in of_argo(bundles()[number]):
         model = getattr(models, document["kind"]).model_validate(document)
         again = json.loads(model.model_dump_json(exclude_none=True, by_alias=True))
         assert as_text(again) == as_text(document)
@@ -509,23 +518,6 @@ HOSTILE = [
 ]
 
 
-def argo(document, scope):
-    """What Argo does to a template: replace the tags that it knows, in the JSON of the whole, several times over."""
-    whole = json.dumps(document)
-    for _ in range(3):
-        whole = re.sub(
-            r"\{\{(.*?)\}\}", lambda m: json.dumps(scope[m[1].strip()])[1:-1] if m[1].strip() in scope else m[0], whole
-        )
-    return json.loads(whole)
-
-
-def kubernetes(argument, variables):
-    """What Kubernetes does to an argument (third_party/forked/golang/expansion)."""
-    return re.sub(
-        r"\$(?:(\$)|\(([^)]*)\))", lambda m: m[1] or variables.get(m[2], m[0]), argument.encode("utf-8").decode("utf-8")
-    )
-
-
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_config_arrives_as_it_was_written(hostile):
     config = {"select": hostile, hostile: [hostile, {"nested": {hostile: hostile}}], "empty": {"a": {"b": {}}}}
@@ -539,8 +531,8 @@ def test_config_arrives_as_it_was_written(hostile):
         "=1+1": "2",
         "user": "root",
     }
-    leaf = argo(template(bundle, "pin"), scope)
-    arguments = [kubernetes(a, {"HOME": "/root"}) for a in leaf["container"]["args"]]
+    leaf = substituted(template(bundle, "pin"), scope)
+    arguments = [expanded(a, {"HOME": "/root"}) for a in leaf["container"]["args"]]
     assert json.loads(arguments[arguments.index("--config") + 1]) == config
     assert arguments[arguments.index("--store") + 1] == "s3://bucket/cl"
     benign = (replace(given[0], config=canonical({"a": 1})), *given[1:])
@@ -632,33 +624,41 @@ TEXTS = [h for h in HOSTILE if "\ud800" not in h] + [
 ]
 
 
-@pytest.mark.skipif(not hasattr(yaml, "CSafeDumper"), reason="PyYAML without libyaml")
-def test_the_same_bytes_without_libyaml(monkeypatch):
-    document = {
-        "texts": TEXTS,
-        "keys": {t: 1 for t in TEXTS if t},
-        "again": [TEXTS, TEXTS],
-        "loaded": emit_of(loaded()),
-    }
-    fast = text.dump(document)
-    monkeypatch.setattr(text, "_DUMPER", text.dumper(yaml.SafeDumper))
-    assert text.dump(document) == fast
-    assert fast.isascii()
-    assert "&id" not in fast
-
-
 def emit_of(given):
     return emit.documents(given, Options())
 
 
 def test_text_stays_text_for_every_reader():
     document = {"texts": TEXTS, "loaded": emit_of(loaded())}
-    written = text.dump(document)
+    written = yaml_text.dump(document)
+    assert written.isascii()
     for event in yaml.parse(written):
         if isinstance(event, yaml.ScalarEvent) and event.style is None:
-            word = re.fullmatch(r"[A-Za-z][A-Za-z0-9._/-]*", event.value) and event.value.lower() not in text._NOT_TEXT
+            word = re.fullmatch(r"[A-Za-z][A-Za-z0-9._/-]*", event.value) and event.value.lower() not in yaml_text._NOT_TEXT
             assert word or event.value.isdigit() or event.value in ("true", "false"), event.value
     assert yaml.safe_load(written) == document
+    dates = {"2024-01-01", "12:30:45"}  # yaml-rs takes even quoted ones for dates
+    document["texts"] = [t for t in TEXTS if t not in dates]
+    assert pytest.importorskip("yaml_rs").loads(yaml_text.dump(document)) == document
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(TEXTS),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.sampled_from(TEXTS), inner, max_size=4),
+    max_leaves=30,
+)
+
+
+@hypothesis.given(VALUES)
+def test_whatever_is_written_is_read_by_two_other_programs(value):
+    written = yaml_text.dump(value)
+    assert yaml.load(written, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) == value
+    assert written.isascii()
+
+
+def test_only_plain_values_are_written():
+    with pytest.raises(TypeError, match="holds no float"):
+        yaml_text.dump({"a": [1.5]})
 
 
 def test_the_same_bytes_for_every_hash_seed():
@@ -710,8 +710,8 @@ def test_nothing_heavy_is_imported():
         (of(*steps(), store="../.clspec/store"), ["CLS505"]),
         (of(*steps(train={"resources": Resources(gpu=Gpu(count=1, memory=40 * GI))})), ["CLS504"]),
         (of(*steps(), triggers=(Trigger(event=Event.CODE_CHANGE, paths=("a/**",), where="triggers.0"),)), ["CLS503"]),
-        (of(*steps(), triggers=(Trigger(event=Event.DATA_CHANGE, source="fleet"),)), ["CLS503"]),
-        (of(*steps(), triggers=(Trigger(event=Event.LABELS),)), ["CLS503"]),
+        (of(*steps(), triggers=(Trigger(event=Event.DATA_CHANGE, source="fleet"),)), []),
+        (of(*steps(), triggers=(Trigger(event=Event.LABELS),)), []),
         (plan(name="a" * 42), ["CLS507"]),
         (of(*steps(), name="a" * 53), ["CLS507"]),
         (plan(name="Robotaxi"), ["CLS506"]),
@@ -732,9 +732,10 @@ def test_warnings_let_the_plan_through():
     given = plan(store="../.clspec/store")
     assert {d.severity for d in backend.check(given, Options())} == {Severity.WARNING}
     bundle = emitted(given)
-    assert sorted(bundle) == ["regression.workflowtemplate.yaml"], "a schedule cannot give the store"
+    workflows = [file for file in bundle if file.startswith("regression")]
+    assert workflows == ["regression.workflowtemplate.yaml"], "a schedule cannot give the store"
     document = yaml.safe_load(bundle["regression.workflowtemplate.yaml"])
-    assert document["spec"]["arguments"] == {"parameters": [{"name": "store"}]}
+    assert document["spec"]["arguments"]["parameters"][0] == {"name": "store"}
     assert codes(given, store="s3://bucket/cl") == []
     assert "regression.cronworkflow.yaml" in emitted(given, store="s3://bucket/cl")
 
@@ -755,28 +756,51 @@ def test_steps_of_one_place_are_told_once_and_of_two_twice():
     assert [(d.code, d.span.line, d.where) for d in found] == [("CLS504", 10, "training"), ("CLS504", 30, "inference")]
 
 
-def test_too_many_steps():
-    assert codes(of(*(made(Kind.PIN, f"pin-{i}") for i in range(199)))) == []
-    (found,) = backend.check(of(*(made(Kind.PIN, f"pin-{i}") for i in range(200))), Options())
-    assert found.code == "CLS507"
-    assert "200 steps" in found.message
+def many(count):
+    """A pipeline of that many steps, the last of which depends on words and data of the first."""
+    first = made(Kind.GATE, "first", writes=[("verdict", TYPES.VERDICT)], parameters=("outcome",))
+    between = [made(Kind.PIN, f"pin-{i}", needs=("first",)) for i in range(count - 3)]
+    passed = Condition(step="first", parameter="outcome", equals="pass")
+    given = made(Kind.REGISTER, "given", [("verdict", "first", "verdict")], when=passed, needs=("pin-7",))
+    last = made(Kind.REPORT, "zlast", [("verdict", "first", "verdict")], needs=("given",))
+    return of(first, *between, given, last)
+
+
+@pytest.mark.parametrize("count", [199, 200, 450, 5000])
+def test_many_steps_stay_under_every_cap(count):
+    bundle = emitted(many(count))
+    documents = of_argo(bundle)
+    assert len(documents) == {199: 1, 200: 3, 450: 4, 5000: 27}[count]
+    for document in documents:
+        templates = document["spec"]["templates"]
+        assert len(templates) <= 200
+        assert max(len(t.get("dag", {}).get("tasks", ())) for t in templates) <= 200
+        assert len(text.compact(document)) < 900_000
+
+
+def test_a_pipeline_in_parts_means_the_same(tmp_path):
+    bundle = emitted(many(210))
+    for word, phase in (("pass", "Succeeded"), ("fail", "Skipped")):
+        cluster = Cluster(bundle, None if word == "pass" else tmp_path, pod=None if word == "pass" else acted)
+        cluster.run("robotaxi-regression", store=f"s3://bucket/{word}")
+        assert cluster.phases["given"] == phase
+        assert cluster.phases["zlast"] == "Succeeded"
+        assert cluster.phases["part-2"] == "Succeeded"
+    assert len(of_argo(emitted(many(450), argo_version="3.7"))) == 1
 
 
 def test_everything_wrong_is_told_at_once():
-    many = of(*(made(Kind.PIN, f"pin-{i}", image="") for i in range(200)), name="A", workdir="")
-    assert sorted(codes(many)) == ["CLS501", "CLS501", "CLS506", "CLS507"]
-
-
-def test_the_largest_pipeline_still_passes():
-    assert emitted(of(*(made(Kind.PIN, f"pin-{i}") for i in range(199))))
+    wrong = of(*(made(Kind.PIN, f"pin-{i}", image="") for i in range(20)), name="A", workdir="")
+    assert sorted(codes(wrong)) == ["CLS501", "CLS501", "CLS506"]
 
 
 def test_too_large_a_step_or_an_object():
     (found,) = backend.check(of(made(Kind.PIN, "pin", config=canonical("x" * 120_000))), Options())
     assert found.code == "CLS507"
     assert "`pin`" in found.message
-    many = of(*(made(Kind.PIN, f"pin-{i}", config=canonical("x" * 100_000)) for i in range(9)))
-    assert codes(many) == ["CLS507"]
+    large = of(*(made(Kind.PIN, f"pin-{i}", config=canonical("x" * 100_000)) for i in range(9)))
+    assert codes(large) == ["CLS507"]
+    assert codes(of(*large.pipelines[0].steps[:3])) == ["CLS510"]
 
 
 # -- our own check of what is emitted --------------------------------------------------------------------------------
@@ -963,30 +987,30 @@ no such exit handler: onExit: no template nowhere
 no such template: task gate: no template nowhere
 template that nothing runs: no task runs template orphan
 two templates of one name: two templates pin
-two types in one template: is of kinds
-no type: is of kinds []
+two types in one template: is of types
+no type: is of types []
 upper case in a name: a pod's name is made of the name
 long name: a pod's name is made of the name
 bad object name: is not a Kubernetes name
 unknown task in depends: depends on unknown nobody
 unknown result in depends: result 'Passed' does not exist
-no result in depends: result '' does not exist
+no result in depends: result '' may be any
 unreadable depends: cannot be read
 old dependencies: the old language
-cycle: task conclude: waits for itself
+cycle: waits for itself
 waits for itself: task pin: waits for itself
 lost when its need is skipped: is lost when register is skipped
-two tasks of one name: two tasks of one name
+two tasks of one name: two tasks pin
 too many tasks: 213 tasks
 too many templates: 214 templates
 no tasks: no tasks
 artifact of no ancestor: train-seed-2 need not be over yet
-artifact of no task: no task nobody
+artifact of no task: nobody need not be over yet
 artifact that is not written: gate has none of artifacts verdicts
 artifact from an expression: artifact verdict is from
 input that is not given: is not given training-seed-1
 argument that is not taken: is given training-seed-1
-input with a place of its own: input verdict says where it comes from
+input with a place of its own: input verdict of report is kept nowhere
 condition on what is not over: gate need not be over yet
 condition on no parameter: gate has none of parameters verdict
 unquoted condition: is not one quoted parameter and one quoted word
@@ -994,28 +1018,28 @@ half-quoted condition: is not one quoted parameter and one quoted word
 condition with a quote: is not one quoted parameter and one quoted word
 condition on a skippable step without default: task register: parameter verdict of gate has no default
 braces in a config: in the argument
-braces in an image: where no tag belongs
+braces in an image: image without a digest
 braces in a selector: where no tag belongs
-braces in a label: podMetadata: `{{` in it
-braces in a store: arguments: `{{` in it
+braces in a label: `{{workflow.name}}` outside a template
+braces in a store: `{{workflow.name}}` outside a template
 undeclared parameter: no parameter shop
 store without its flag: --store is missing
 config that is not JSON: --config is not JSON
 variable of Kubernetes: Kubernetes would expand '/app/$(HOME)'
-variable in a key: nodeSelector.key: Kubernetes would expand
+variable in a key: Kubernetes would expand '$(HOME)'
 two dollars: Kubernetes would expand
 control character: unprintable character
-output parameter from two places: does not come from one file
-output parameter from nowhere: does not come from one file
-two outputs of one name: two out.artifacts metrics
+output parameter from two places: comes from ['path', 'jqFilter'], not from one place
+output parameter from nowhere: comes from nowhere
+two outputs of one name: two artifacts metrics
 two outputs in one file: two files at /tmp/clspec/out/metrics
 an output in another: another file lies in
 output on the read-only root: is on the read-only root
-dot in an artifact's name: out.artifacts a.b: name
+dot in an artifact's name: artifact 'a.b': a name
 two artifacts under one key: two artifacts under the key
 artifact with a bucket: has no key, or more than a key
 artifact in an archive: would be a tar archive
-time limit on the order: activeDeadlineSeconds on a dag
+time limit on the order: activeDeadlineSeconds is not for this type
 retries on the order: retryStrategy on a dag
 time limit that is no number: activeDeadlineSeconds
 unknown retry policy: retryPolicy
@@ -1030,7 +1054,7 @@ mount of no volume: no volume scratch
 two mounts at one path: two mounts at /tmp
 one variable twice: two variables HOME
 device in requests: device nvidia.com/gpu in requests
-number for a quantity: limits.memory 16 is not a quantity
+number for a quantity: memory 16 is not a quantity in quotes
 requests below limits: memory of requests and limits differ
 writable root: container is not locked down
 root user: pods may run as root
@@ -1046,7 +1070,7 @@ schedule of no template: no WorkflowTemplate nowhere
 schedule with templates: templates beside workflowTemplateRef
 schedule that gives no store: never given store
 template that refers to another: templates beside workflowTemplateRef
-other version: apiVersion argoproj.io/v1
+other version: not argoproj.io/v1alpha1
 long template name: is longer than 63
 long schedule name: is longer than 52
 unknown kind: kind Cronflow
@@ -1076,8 +1100,9 @@ def test_every_defect_was_planted():
 
 def test_inputs_of_skipped_steps_must_be_optional():
     given = steps(register={"outputs": (Artifact(name="record", type=TYPES.METRICS),)})
-    after = made(Kind.REPORT, "after", [("record", "register", "record")], [("report", TYPES.REPORT)])
-    documents = copy.deepcopy(emit_of(of(*given, after)))
+    after = made(Kind.REPORT, "after", writes=[("report", TYPES.REPORT)], needs=("register",))
+    optional = Input(name="record", step="register", output="record", optional=True)
+    documents = copy.deepcopy(emit_of(of(*given, replace(after, inputs=(optional,)))))
     assert findings(documents) == ()
     leaf(documents, "after")["inputs"]["artifacts"][0].pop("optional")
     assert findings(documents)
@@ -1093,32 +1118,20 @@ def test_a_broken_emitter_is_not_believed(monkeypatch):
     assert caught.value.exit_code == 2
 
 
-def test_what_is_not_read_back_is_not_believed(monkeypatch):
-    monkeypatch.setattr(clspec_argo, "load", lambda _: {})
-    with pytest.raises(EmitError, match="not read as it was written"):
-        backend.emit(plan(), Options())
-
-
-def test_the_limits_agree():
-    assert check.MAX_STEPS == text.MAX_LIST - 1
-    assert check.MAX_STEP < 131_072
-    assert validate.MAX_OBJECT == text.MAX_OBJECT
-
-
-# -- a small Argo: it reads the emitted YAML and nothing else ----------------------------------------------------------
+# -- a run on a small Argo that reads the emitted YAML and nothing else -------------------------------------------------
 
 FAKE_STEP = """
 import argparse, json, pathlib, sys
 parser = argparse.ArgumentParser()
 parser.add_argument("kind")
-for flag in ("--config", "--store", "--code"):
-    parser.add_argument(flag, required=True)
-for flag in ("--in", "--out", "--out-param"):
+for flag in ("--config", "--store", "--code", "--as-of", "--allow-both"):
+    parser.add_argument(flag, required=not flag.startswith("--a"))
+for flag in ("--in", "--in-optional", "--out", "--out-param"):
     parser.add_argument(flag, action="append", default=[], dest=flag.strip("-").replace("-", "_"))
 given = vars(parser.parse_args())
 config = json.loads(given["config"])
 read = {}
-for pair in given["in"]:
+for pair in given["in"] + given["in_optional"]:
     name, _, path = pair.partition("=")
     path = pathlib.Path(path)
     content = path.read_text() if path.is_file() else None
@@ -1144,139 +1157,22 @@ for pair in given["out_param"]:
 """
 
 
-class Cluster:
-    """Runs a WorkflowTemplate as Argo would: order, conditions, parameters, artifacts by key, retries."""
-
-    def __init__(self, bundle, folder=None, exits=None):
-        self.template = yaml.safe_load(bundle["regression.workflowtemplate.yaml"])
-        self.folder = folder
-        self.exits = exits or {}
-        """What the attempts of a step's pod come to instead of running: exit code, message, status."""
-        self.phases, self.parameters, self.attempts, self.log = {}, {}, {}, []
-
-    def run(self, **parameters):
-        spec = self.template["spec"]
-        declared = spec["arguments"]["parameters"]
-        given = {p["name"]: parameters.get(p["name"], p.get("value")) for p in declared}
-        assert None not in given.values(), "a required parameter is not given"
-        self.scope = {"workflow.uid": "uid-1", **{f"workflow.parameters.{k}": v for k, v in given.items()}}
-        self.templates = {t["name"]: t for t in spec["templates"]}
-        order = self.templates[spec["entrypoint"]]["dag"]
-        assert order["failFast"] is False, "else what runs after a failure depends on the clock"
-        waiting = {task["name"]: task for task in order["tasks"]}
-        while waiting:
-            ready = [n for n, t in waiting.items() if not set(operands(t)) - set(self.phases)]
-            assert ready, f"stuck: {sorted(waiting)}"
-            for name in ready:
-                self.phases[name] = self.task(waiting.pop(name))
-                self.log.append(name)
-        return self
-
-    @property
-    def phase(self):
-        return "Failed" if {"Failed", "Errored"} & set(self.phases.values()) else "Succeeded"
-
-    def task(self, task):
-        if not holds(task.get("depends", ""), self.phases):
-            return "Omitted"
-        task = argo(task, {**self.scope, **self.parameters})
-        if "when" in task:
-            left, right = re.fullmatch(r"'(.*)' == '(.*)'", task["when"]).groups()
-            assert "{{" not in left, "a reference that is not resolved"
-            if left != right:
-                self.keep(task, lambda p: p["valueFrom"].get("default"))
-                return "Skipped"
-        leaf = argo(self.templates[task["template"]], self.scope)
-        return self.tries(task, leaf)
-
-    def tries(self, task, leaf):
-        retry = leaf.get("retryStrategy", {})
-        ends = list(self.exits.get(task["name"], ()))
-        for attempt in range(1 + int(retry.get("limit", 0))):
-            self.attempts[task["name"]] = attempt + 1
-            code, message, status = ends.pop(0) if ends else self.pod(task, leaf, attempt)
-            if code == 0 and status == "Succeeded":
-                return "Succeeded"
-            if not again(retry.get("expression", ""), code, message, status):
-                break
-        return "Errored" if status == "Error" else "Failed"
-
-    def pod(self, task, leaf, attempt):
-        if self.folder is None:
-            self.keep(task, lambda _: "pass")
-            return 0, "", "Succeeded"
-        root = self.folder / "pods" / f"{task['name']}-{attempt}"
-        root.mkdir(parents=True)
-        self.fetch(task, leaf, root)
-        container = leaf["container"]
-        assert container["command"] == ["python", "-m", "clspec.step"]
-        assert container["volumeMounts"][0]["mountPath"] == "/tmp"
-        program = self.folder / "step.py"
-        program.write_text(FAKE_STEP, encoding="utf-8")
-        arguments = [kubernetes(a, {}).replace("=/tmp/", f"={root}/tmp/") for a in container["args"]]
-        ran = subprocess.run([sys.executable, str(program), *arguments], check=False, capture_output=True, text=True)
-        assert ran.returncode in (0, 1), ran.stderr
-        if ran.returncode == 0:
-            self.save(leaf, root)
-            self.keep(task, lambda p: (root / p["valueFrom"]["path"].lstrip("/")).read_text().removesuffix("\n"))
-        return ran.returncode, "main: Error", "Succeeded" if ran.returncode == 0 else "Failed"
-
-    def fetch(self, task, leaf, root):
-        given = {a["name"]: a for a in task.get("arguments", {}).get("artifacts", ())}
-        for artifact in leaf.get("inputs", {}).get("artifacts", ()):
-            producer, output = re.fullmatch(
-                r"\{\{tasks\.(.*)\.outputs\.artifacts\.(.*)\}\}", given[artifact["name"]]["from"]
-            ).groups()
-            written = argo(self.templates[producer], self.scope)["outputs"]["artifacts"]
-            key = next(a["s3"]["key"] for a in written if a["name"] == output)
-            if self.phases[producer] == "Skipped":
-                assert (artifact["optional"], given[artifact["name"]]["optional"]) == (True, True)
-                continue
-            move(self.folder / "bucket" / key, root / artifact["path"].lstrip("/"))
-
-    def save(self, leaf, root):
-        for artifact in leaf.get("outputs", {}).get("artifacts", ()):
-            assert artifact["archive"] == {"none": {}}
-            move(root / artifact["path"].lstrip("/"), self.folder / "bucket" / artifact["s3"]["key"])
-
-    def keep(self, task, value):
-        for parameter in self.templates[task["template"]].get("outputs", {}).get("parameters", ()):
-            found = value(parameter)
-            if found is not None:
-                self.parameters[f"tasks.{task['name']}.outputs.parameters.{parameter['name']}"] = found
+def acted(cluster, task, container, root, leaf):
+    """A pod that runs the fake step, its paths below the pod's own root."""
+    del leaf
+    assert container["command"] == ["python", "-m", "clspec.step"]
+    assert container["volumeMounts"][0]["mountPath"] == "/tmp"
+    root.mkdir(parents=True, exist_ok=True)
+    program = cluster.folder / "step.py"
+    program.write_text(FAKE_STEP, encoding="utf-8")
+    arguments = [expanded(a, {}).replace("=/tmp/", f"={root}/tmp/") for a in container["args"]]
+    ran = subprocess.run([sys.executable, str(program), *arguments], check=False, capture_output=True, text=True)
+    assert ran.returncode in (0, 1), f"{task}: {ran.stderr}"
+    return ran.returncode, "main: Error", "Succeeded" if ran.returncode == 0 else "Failed"
 
 
-def move(source, target):
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        target.mkdir()
-        for item in source.iterdir():
-            move(item, target / item.name)
-    else:
-        target.write_bytes(source.read_bytes())
-
-
-def operands(task):
-    return re.findall(r"([a-z][-a-z0-9]*)\.[A-Z][a-z]+", task.get("depends", ""))
-
-
-def holds(depends, phases):
-    """Argo's `depends`, in Python's words."""
-    if not depends:
-        return True
-    python = re.sub(r"([a-z][-a-z0-9]*)\.([A-Z][a-z]+)", lambda m: repr(phases[m[1]] == m[2]), depends)
-    return eval(python.replace("&&", " and ").replace("||", " or "), {})
-
-
-def again(expression, code, message, status):
-    """Argo's retry expression (expr-lang), in Python's words."""
-    if not expression:
-        return False
-    python = re.sub(r"([\w.]+) contains ('[^']*')", r"\2 in \1", expression)
-    for theirs, ours in (("&&", " and "), ("||", " or "), ("!(", " not ("), ("asInt", "int")):
-        python = python.replace(theirs, ours)
-    last = type("Last", (), {"exitCode": str(code), "message": message, "status": status})
-    return eval(python, {"lastRetry": last, "int": int})
+def ran(bundle, folder=None, exits=None, **parameters):
+    return Cluster(bundle, folder, exits=exits, pod=acted if folder else None).run("robotaxi-regression", **parameters)
 
 
 ALL = {step.id for step in steps()}
@@ -1284,7 +1180,7 @@ ALL = {step.id for step in steps()}
 
 @pytest.mark.parametrize("verdict", ["pass", "fail"])
 def test_a_run_means_what_the_plan_means(tmp_path, verdict):
-    cluster = Cluster(emitted(loaded()), tmp_path).run(store=f"s3://bucket/{verdict}")
+    cluster = ran(emitted(loaded()), tmp_path, store=f"s3://bucket/{verdict}")
     assert set(cluster.log) == ALL
     for step in steps():
         assert all(cluster.log.index(need) < cluster.log.index(step.id) for need in step.needs)
@@ -1302,25 +1198,44 @@ def test_a_run_means_what_the_plan_means(tmp_path, verdict):
     assert json.loads(metrics["read"]["predictions-1"])["read"]["model"] == ["weights"]
 
 
-def test_a_step_after_a_skipped_one_runs(tmp_path):
+def test_what_a_skipped_step_leaves(tmp_path):
     given = steps(register={"parameters": ("name",), "outputs": (Artifact(name="record", type=TYPES.METRICS),)})
-    after = made(Kind.REPORT, "after", [("record", "register", "record")], [("note", TYPES.METRICS)])
-    inner = made(Kind.REPORT, "inner", [("record", "register", "record")], when=PASSED)
+    optional = Input(name="record", step="register", output="record", optional=True)
+    after = made(Kind.REPORT, "after", writes=[("note", TYPES.METRICS)], needs=("register",), inputs=(optional,))
+    hangs = made(Kind.REPORT, "hangs", [("record", "register", "record")])
+    follows = made(Kind.REPORT, "follows", needs=("hangs",))
     named = made(Kind.REPORT, "named", when=Condition(step="register", parameter="name", equals="pass"))
-    bundle = emitted(of(*given, after, inner, named))
-    cluster = Cluster(bundle, tmp_path).run(store="s3://bucket/fail")
-    assert cluster.phases["after"] == "Succeeded"
-    assert (cluster.phases["inner"], cluster.phases["named"]) == ("Skipped", "Skipped")
+    bundle = emitted(of(*given, after, hangs, follows, named))
+    cluster = ran(bundle, tmp_path, store="s3://bucket/fail")
+    assert (cluster.phases["after"], cluster.phases["follows"]) == ("Succeeded", "Succeeded")
+    assert (cluster.phases["hangs"], cluster.phases["named"]) == ("Skipped", "Skipped")
     note = json.loads((tmp_path / "bucket/robotaxi/uid-1/after/note").read_text())
     assert note["read"] == {"record": None}
-    passed = Cluster(bundle, tmp_path / "second").run(store="s3://bucket/pass")
-    assert {passed.phases[name] for name in ("after", "inner", "named")} == {"Succeeded"}
-    optional = [a.get("optional") for a in template(bundle, "inner")["inputs"]["artifacts"]]
-    assert optional == [None], "both are skipped together"
+    passed = ran(bundle, tmp_path / "second", store="s3://bucket/pass")
+    assert {passed.phases[name] for name in ("after", "hangs", "follows", "named")} == {"Succeeded"}
+
+
+@pytest.mark.parametrize("end", [(0, "", "Succeeded"), (3, "", "Failed"), (-1, "", "Error")])
+def test_what_always_runs_changes_nothing(end):
+    verdict = Input(name="verdict", step="gate", output="verdict", optional=True)
+    tell = made(Kind.NOTIFY, "notify", needs=("report", "gate"), inputs=(verdict,), always=True, pure=False)
+    bundle = emitted(of(*steps(), tell))
+    assert ran(bundle, exits={"notify": [end]}).phase == "Succeeded"
+    failed = ran(bundle, exits={"notify": [end], "train-seed-1": [(3, "", "Failed")]})
+    assert (failed.phase, failed.phases["gate"], failed.attempts["notify"]) == ("Failed", "Omitted", 1)
+    assert template(bundle, "notify")["inputs"]["artifacts"] == [
+        {
+            "name": "verdict",
+            "path": "/tmp/clspec/in/verdict",
+            "optional": True,
+            "archive": {"none": {}},
+            "s3": {"key": "robotaxi/{{workflow.uid}}/gate/verdict"},
+        }
+    ]
 
 
 def test_what_hangs_on_a_failed_step_does_not_run_and_the_rest_does():
-    cluster = Cluster(emitted(), exits={"train-seed-2": [(3, "main: Error (exit code 3)", "Failed")]}).run()
+    cluster = ran(emitted(), exits={"train-seed-2": [(3, "main: Error (exit code 3)", "Failed")]})
     assert cluster.phase == "Failed"
     omitted = {name for name, phase in cluster.phases.items() if phase == "Omitted"}
     assert omitted == {
@@ -1353,7 +1268,7 @@ LATE = "Pod was active on the node longer than the specified deadline"
 )
 def test_only_infrastructure_is_tried_again(code, message, status, retried):
     ends = {"train-seed-1": [(code, message, status)]}
-    cluster = Cluster(emitted(loaded()), exits=ends).run()
+    cluster = ran(emitted(loaded()), exits=ends)
     assert cluster.attempts["train-seed-1"] == (2 if retried else 1)
     assert cluster.phases["train-seed-1"] == ("Succeeded" if retried else {"Error": "Errored"}.get(status, "Failed"))
     assert cluster.attempts["pin"] == 1
@@ -1361,7 +1276,7 @@ def test_only_infrastructure_is_tried_again(code, message, status, retried):
 
 def test_attempts_have_a_limit():
     ends = {"train-seed-1": [(137, "", "Failed")] * 9}
-    cluster = Cluster(emitted(loaded()), exits=ends).run()
+    cluster = ran(emitted(loaded()), exits=ends)
     assert cluster.attempts["train-seed-1"] == 3
     assert cluster.phase == "Failed"
 
@@ -1369,8 +1284,8 @@ def test_attempts_have_a_limit():
 def test_a_run_must_be_given_a_store_that_the_cluster_sees():
     bundle = emitted(plan(store="../.clspec/store"))
     with pytest.raises(AssertionError, match="required parameter"):
-        Cluster(bundle).run()
-    assert Cluster(bundle).run(store="s3://bucket/pass").phase == "Succeeded"
+        ran(bundle)
+    assert ran(bundle, store="s3://bucket/pass").phase == "Succeeded"
 
 
 def test_every_path_lies_on_the_writable_volume():

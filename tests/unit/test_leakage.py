@@ -1,8 +1,10 @@
 """The leakage guard: golden rows planted by id, by another spelling, by group and by look, however they come."""
 
 import json
+import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -11,16 +13,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clspec import api
+from clspec import api, labels
 from clspec.data import perceptual, table
+from clspec.data.exclusion import exclude
 from clspec.data.leakage import Near, Protected, counted, folded, without_leaks
+from clspec.data.queue import Queue
+from clspec.data.queue_state import State
 from clspec.data.storage import storage_at
 from clspec.data.table import DataError
 from clspec.data.versions import Dataset, Shape
 from clspec.diagnostic import Refused
+from clspec.stored import storage_of
 
 COLUMNS = {"id": "string", "ride": "string", "frame": "binary"}
 SHAPE = Shape(columns=COLUMNS, key="id", group="ride")
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
 NEAR = Near(media="frame", distance=4)
 
 
@@ -398,3 +405,42 @@ def test_what_was_learned_from_cannot_become_golden(rides, leak, text):
     with pytest.raises(Refused, match=f"1 of 2 rows are in training data already {text}: what was learned"):
         rides.add("golden", leak, row("fine", "fine", scene(800).tobytes()))
     assert rides.add("golden", row("fine", "fine", scene(800).tobytes())).appended.new == 1
+
+
+@pytest.mark.parametrize(
+    ("leak", "text"),
+    [
+        (row("\u200bG1", "x", scene(700).tobytes()), "by key g1 of `golden`"),
+        (row("x", "Gold 2", scene(700).tobytes()), "by group gold 2 of `golden`"),
+    ],
+)
+def test_nothing_is_learned_from_that_begins_with_golden_rows(rides, leak, text):
+    shutil.rmtree(rides.folder / "store")
+    (rides.folder / "rides.lock").unlink()
+    rides.write("first.parquet", row("f", "first", scene(900).tobytes()), leak)
+    with pytest.raises(Refused, match=rf"1 of 2 rows of source `first` are golden \(.*{text}\).*take them out"):
+        api.lock(str(rides.folder / "rides.yaml"), (), None)
+    with pytest.raises(Refused, match="take them out of the source"):
+        rides.add("canonical", row("fine", "fine", scene(800).tobytes()))
+    assert not list((rides.folder / "store").rglob("canonical/**/*.parquet"))
+
+
+def test_what_becomes_golden_while_it_waits_is_put_before_nobody(rides):
+    facts = api.check(str(rides.folder / "rides.yaml")).facts
+    queue = Queue(storage_of(facts), "rides")
+    waiting = candidates(row("q1", "r1"), row("q2", "r2"), row("q3", "r3"))
+    waiting = waiting.append_column("clspec.rule", pa.array(["audit"] * 3, pa.large_string()))
+    queue.enqueue(waiting, "id", votes_needed=1, gold=0, at=NOW)
+    rides.add("golden", row("Q1", "else", scene(800).tobytes()), row("h", "R2 ", scene(801).tobytes()))
+    made = labels.export(facts, rides.folder / "asked.jsonl", form=None, media=None, limit=None, by="ann")
+    lines = (rides.folder / "asked.jsonl").read_text().splitlines()
+    assert (made.questions, [json.loads(line)["key"] for line in lines]) == (1, ["q3"])
+    items = queue.contents().items
+    assert [items[key].state for key in ("q1", "q2", "q3")] == [State.REJECTED, State.REJECTED, State.OPEN]
+
+
+def test_rows_that_became_golden_are_excluded_however_they_are_spelt(tmp_path):
+    dataset = Dataset(storage_at(str(tmp_path)), "s", "d")
+    dataset.append(rows(row("a", "Ride-1"), row("b", " ride\u20101"), row("c", "ride-2")), SHAPE, "first")
+    left = exclude(dataset, "ride", pa.array(["ride-1"], pa.large_string()), "why")
+    assert dataset.rows(left).column("id").to_pylist() == ["c"]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,14 @@ def edit(path, old, new):
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-def lowered(path):
-    (found,) = api.plan(str(path)).pipelines
-    return found
+DAY = date(2026, 11, 1)
+
+
+def lowered(path, name="regression"):
+    return api.plan(str(path), day=DAY).pipeline(name)
+
+
+PIPELINES = [(ROBOTAXI, "regression"), (ROBOTAXI, "improvement"), (TINY / "tiny.yaml", "regression")]
 
 
 def by_id(pipeline):
@@ -50,12 +56,12 @@ def config(step):
     return json.loads(step.config)
 
 
-def spans(path):
+def spans(path, name="regression"):
     """The text that each step's origin underlines."""
     lines = Path(path).read_text(encoding="utf-8").splitlines()
     return {
         step.id: lines[step.origin.line - 1][step.origin.column - 1 : step.origin.end_column - 1]
-        for step in lowered(path).steps
+        for step in lowered(path, name).steps
     }
 
 
@@ -119,9 +125,9 @@ def test_every_training_reads_the_golden_rows_that_it_must_not_contain(tiny):
             assert Input(name="golden-golden", step="snapshot-golden", output="data") in step.inputs
 
 
-@pytest.mark.parametrize("spec", [ROBOTAXI, TINY / "tiny.yaml"])
-def test_all_edges_are_typed_and_every_need_is_named(spec):
-    pipeline = lowered(spec)
+@pytest.mark.parametrize(("spec", "name"), PIPELINES)
+def test_all_edges_are_typed_and_every_need_is_named(spec, name):
+    pipeline = lowered(spec, name)
     graph.check_edges(pipeline)
     for step in pipeline.steps:
         assert step.needs == tuple(sorted(set(step.needs)))
@@ -137,9 +143,9 @@ def test_what_touches_the_store_is_never_taken_from_an_earlier_run(tiny):
 # -- what a step may know ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("spec", [ROBOTAXI, TINY / "tiny.yaml"])
-def test_every_config_is_canonical_json(spec):
-    for step in lowered(spec).steps:
+@pytest.mark.parametrize(("spec", "name"), PIPELINES)
+def test_every_config_is_canonical_json(spec, name):
+    for step in lowered(spec, name).steps:
         assert step.config == canonical(json.loads(step.config))
         assert step.config.isascii()
 
@@ -315,10 +321,12 @@ def test_every_step_knows_its_line():
         **{f"train-seed-{seed}": "training" for seed in (1, 2, 3)},
         **{f"predict-seed-{seed}": "inference" for seed in (1, 2, 3)},
         **{f"evaluate-seed-{seed}": "golden" for seed in (1, 2, 3)},
+        "baseline": "golden",
         "gate": "golden",
         "register": "golden",
         "report": "metadata",
         "conclude": "golden",
+        "notify": "notify",
     }
     assert {step.id: step.where for step in lowered(ROBOTAXI).steps}["snapshot-training"] == "datasets.canonical"
 
@@ -335,14 +343,12 @@ def test_triggers_are_carried_with_their_places(tiny):
             "triggers:\n"
             '  - {event: code_change, paths: ["tiny/**", "tiny.yaml"], run: regression}\n'
             '  - {event: schedule, cron: "0 2 * * 1", time_zone: Europe/Berlin, run: regression}\n'
-            "  - {event: data_change, source: drives, run: regression}\n"
         )
-    code_change, schedule, data_change = lowered(tiny).triggers
+    code_change, schedule = lowered(tiny).triggers
     assert (code_change.event, code_change.paths) == (Event.CODE_CHANGE, ("tiny/**", "tiny.yaml"))
     assert (schedule.event, schedule.cron, schedule.time_zone) == (Event.SCHEDULE, "0 2 * * 1", "Europe/Berlin")
-    assert (data_change.event, data_change.source) == (Event.DATA_CHANGE, "drives")
     first = tiny.read_text().splitlines().index("triggers:") + 2
-    assert [t.origin.line for t in (code_change, schedule, data_change)] == [first, first + 1, first + 2]
+    assert [t.origin.line for t in (code_change, schedule)] == [first, first + 1]
     assert schedule.where.startswith("triggers")
 
 
@@ -354,3 +360,53 @@ def test_the_plan_is_a_value_that_can_be_kept(tiny):
         plan.name = "other"
     with pytest.raises(KeyError):
         plan.pipeline("improvement")
+
+
+# -- the loop ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_improvement_pipeline_has_these_steps():
+    steps = by_id(lowered(ROBOTAXI, "improvement"))
+    learned = {s for s in steps if s.startswith(("snapshot-training", "train-", "predict-", "evaluate-"))}
+    assert {*steps} - learned == {
+        *("pin", "expect", "snapshot-golden", "ingest", "guard-labels", "append", "decide", "baseline", "gate"),
+        *("register", "promote", "mine", "guard-mined", "sample", "auto-label", "enqueue"),
+        *("report", "conclude", "notify"),
+    }
+    worth_it = Condition(step="decide", parameter="retrain", equals="yes")
+    assert {steps[name].when for name in (*learned, "baseline", "gate")} == {worth_it}
+    assert {steps[name].when for name in ("register", "promote")} == {_passed()}
+
+
+def _passed():
+    return Condition(step="gate", parameter="outcome", equals="pass")
+
+
+def test_data_gates_stand_before_all_that_is_mined_or_learned():
+    pipeline = lowered(ROBOTAXI, "improvement")
+    for name in ("ingest", "append", "mine", "train-seed-1", "enqueue"):
+        assert "expect" in graph.ancestors(pipeline, name)
+
+
+def test_what_the_loop_looks_at_is_never_taken_from_an_earlier_run():
+    pure = {step.id for step in lowered(ROBOTAXI, "improvement").steps if step.pure}
+    assert not pure & {"pin", "expect", "ingest", "append", "decide", "mine", "enqueue", "gate", "baseline", "promote"}
+
+
+def test_a_report_and_a_message_are_made_without_a_verdict():
+    steps = by_id(lowered(ROBOTAXI, "improvement"))
+    assert {i.name: i.optional for i in steps["report"].inputs}["verdict"] is True
+    assert {i.name: i.optional for i in steps["report"].inputs}["loop-mined"] is False
+    assert steps["notify"].always
+    assert all(i.optional for i in steps["notify"].inputs)
+    assert [step.id for step in steps.values() if step.always] == ["notify"]
+
+
+def test_the_loops_steps_know_their_lines():
+    underlined = spans(ROBOTAXI, "improvement")
+    assert (underlined["mine"], underlined["sample"], underlined["decide"]) == ("rules", "sampling", "retrain_when")
+    assert (underlined["auto-label"], underlined["append"], underlined["promote"]) == (
+        "auto_label",
+        "append_to",
+        "promotion",
+    )

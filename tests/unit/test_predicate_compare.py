@@ -122,7 +122,7 @@ def test_predicates_beyond_what_is_looked_at_are_the_same_only_where_they_say_th
     assert related(long, f"{long} and c1 > 2", columns).selected is UNKNOWN
 
 
-# -- laws ---------------------------------------------------------------------------------------------------------------
+# -- laws --------------------------------------------------------------------------------------------------------------
 
 VALUES = {
     "s": ["", "a", "ab", "abc", "ac", "b", "a\0", "%"],
@@ -135,6 +135,7 @@ VALUES = {
 }
 VALUES |= {"t": VALUES["s"], "j": VALUES["i"], "y": VALUES["x"]}
 ROWS = st.fixed_dictionaries({name: st.sampled_from([None, *values]) for name, values in VALUES.items()})
+TRUE = tree.Literal(value=True, type=ColumnType.BOOLEAN)
 NUMBERS = ["i", "j", "x", "y"]
 SIGNS = st.sampled_from(tree.COMPARISONS)
 
@@ -157,7 +158,7 @@ def simple(draw):
     if name == "frame" or draw(st.integers(0, 5)) == 0:
         return tree.IsNull(column)
     if name == "b":
-        return draw(st.sampled_from([column, tree.Comparison("=", column, tree.Literal(True, ColumnType.BOOLEAN))]))
+        return draw(st.sampled_from([column, tree.Comparison("=", column, TRUE)]))
     value = numbers() if name in NUMBERS else literal(name)
     kind = draw(st.sampled_from(["compare", "compare", "in", "between", *(["like"] if name in "st" else [])]))
     if kind == "compare":
@@ -201,8 +202,12 @@ def computed(draw):
 
 def joined(inner):
     pair = st.lists(inner, min_size=2, max_size=3)
-    return pair.map(tree.all_of) | pair.map(tree.any_of) | inner.map(tree.Not) | inner.map(tree.IsNull) | st.builds(
-        lambda left, right: tree.Comparison("!=", left, right), inner, inner
+    return (
+        pair.map(tree.all_of)
+        | pair.map(tree.any_of)
+        | inner.map(tree.Not)
+        | inner.map(tree.IsNull)
+        | st.builds(lambda left, right: tree.Comparison("!=", left, right), inner, inner)
     )
 
 
@@ -260,9 +265,9 @@ def exact(draw):
         if isinstance(part, tree.Like):
             pattern = part.pattern.rstrip("%")
             if set(pattern) & {"%", "_"}:
-                return tree.Literal(True, ColumnType.BOOLEAN)
+                return TRUE
         if isinstance(part, tree.Literal) and isinstance(part.value, int | float) and abs(part.value) >= 2**53:
-            return tree.Literal(True, ColumnType.BOOLEAN)
+            return TRUE
     return found
 
 

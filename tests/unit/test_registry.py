@@ -14,6 +14,8 @@ from clspec.cli.commands import run
 from clspec.data import table
 from clspec.data.storage import storage_at
 from clspec.data.versions import Dataset, Shape
+from clspec.lower import judging
+from clspec.step import demands
 
 HELLO = Path(__file__).parents[1] / "data/hello"
 COLUMNS = {"id": "string", "grams": "double", "label": "string"}
@@ -67,8 +69,30 @@ class Project:
             "roles": {"training": "fruit", "golden": "golden"},
         }
         champion = {"number": 1, "model": against} if against else None
-        record = {"model": model, "made_by": made_by, "verdict": {"verdict": "pass", "champion": champion}}
+        golden_section, counted, demanded = self.gates()
+        record = {
+            "model": model,
+            "made_by": made_by,
+            "golden": {"scenarios": counted},
+            "verdict": {
+                "verdict": "pass",
+                "champion": champion,
+                "seeds": [{"seed": seed, "model": model, "scenarios": demanded} for seed in golden_section["seeds"]],
+            },
+        }
         self.storage.create(f"hello/models/{model[7:]}/records/{len(data)}.json", json.dumps(record).encode())
+
+    def gates(self):
+        """The golden section as the gate reads it, and what a verdict tells of it."""
+        spec = api.check(str(self.spec)).facts.spec
+        whole, judged_by = judging.measured_golden(spec), judging.demanded_golden(spec)
+        clusters = spec.golden.cluster_by
+        counted = [
+            {"id": scenario["id"], "asked": demands.counted(scenario, whole["slices"], clusters)}
+            for scenario in whole["scenarios"]
+        ]
+        demanded = [{"id": s["id"], "asked": demands.demanded(s)} for s in judged_by["scenarios"]]
+        return judged_by, counted, demanded
 
     def grow(self, *names):
         told = {
@@ -118,6 +142,7 @@ def test_an_approval_is_by_name(staged):
     staged.register(A)
     assert "awaits approval by board for `champion`" in staged.say("promote", A)
     assert "needs the approval of board" in staged.say("promote", A, "--stage", "champion", code=1)
+    assert "say --approved-by NAME" in staged.say("promote", A, "--stage", "champion", "--approved-by", " ", code=2)
     staged.say("promote", A, "--approved-by", "ann", "--why", "safe")
     told = staged.say("lineage", A)
     assert "promote to `champion` (number 1) by ann for board at " in told
@@ -130,6 +155,27 @@ def test_who_may_not_go_up(project):
     assert "has no passing verdict on the golden version" in project.say("promote", A, code=1)
     assert "no registered model begins with `b`" in project.say("promote", "b", code=2)
     assert "names no model" in project.say("promote", "../x", code=2)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        ("min: 0.95", "min: 0.96", "melons"),
+        ("\"label = 'melon'\"", "\"label = 'melon' and grams >= 0.0\"", "melons"),
+        ("- id: melons", "- id: fruit", "fruit"),
+        ("seeds: [1, 2]", "seeds: [1, 2, 3]", "the seeds"),
+    ],
+)
+def test_a_pass_by_other_gates_is_no_pass(project, before, after, named):
+    project.register(A)
+    text = project.spec.read_text()
+    assert before in text
+    project.spec.write_text(text.replace(before, after, 1))
+    project.say("lock")
+    told = project.say("promote", A, code=1)
+    assert f"passed other gates than the spec has now: {named} changed since" in told
+    project.register(B)
+    assert "has `champion`" in project.say("promote", B)
 
 
 def test_back_to_the_model_before(project):

@@ -1,0 +1,60 @@
+"""Manifests from anywhere, judged: what Argo would refuse is an error, what the house would not do a warning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clspec.diagnostic import Diagnostic, Severity, in_order
+from clspec_argo import events, house, manifest, rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from clspec_argo.manifest import Finding, Manifest
+
+WOULD_BE_REFUSED = "CLS511"
+NOT_AS_WE_WOULD = "CLS512"
+
+
+def lint(text: str, path: str = "manifest.yaml") -> Sequence[Diagnostic]:
+    """What is wrong with the Argo objects in a text; objects of other kinds are not looked at.
+
+    `path` is the file as the user named it. A text without any object of Argo's is an error: nothing was judged.
+    """
+    found: list[Diagnostic] = []
+    judged = 0
+    try:
+        for one in manifest.read(text):
+            if str(one.value.get("apiVersion", "")).startswith("argoproj.io/"):
+                judged += 1
+                found += _judged(one, path)
+            elif one.value.get("kind") in rules.KINDS:
+                judged += 1
+                found += _told(one, path, rules.judge(one.value), Severity.ERROR)
+    except manifest.NotYaml as error:
+        found.append(_diagnostic(str(error), path, Severity.ERROR, error.span))
+        judged += 1
+    if not judged:
+        found.append(_diagnostic("there is no object of Argo's in it", path, Severity.ERROR, None))
+    return in_order(found)
+
+
+def _judged(one: Manifest, path: str) -> Iterator[Diagnostic]:
+    kind = one.value.get("kind")
+    if kind in rules.KINDS:
+        yield from _told(one, path, rules.judge(one.value), Severity.ERROR)
+        yield from _told(one, path, house.judge(one.value), Severity.WARNING)
+    elif kind in events.KINDS:
+        yield from _told(one, path, events.judge(one.value), Severity.ERROR)
+    else:
+        yield from _told(one, path, [(("kind",), f"Argo has no kind {kind!r} that is judged here")], Severity.ERROR)
+
+
+def _told(one: Manifest, path: str, found: Iterable[Finding], severity: Severity) -> Iterator[Diagnostic]:
+    for place, message in found:
+        yield _diagnostic(message, path, severity, one.span(place), ".".join(map(str, place)))
+
+
+def _diagnostic(message: str, path: str, severity: Severity, span: object, where: str = "") -> Diagnostic:
+    code = WOULD_BE_REFUSED if severity is Severity.ERROR else NOT_AS_WE_WOULD
+    return Diagnostic(code=code, severity=severity, message=message, path=path, span=span, where=where)  # type: ignore[arg-type]
