@@ -39,5 +39,5 @@ clean:
 	touch $@
 
 .venv/.dev: .venv/.torch pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[run,torch,kfp,argo,dev]' $(TORCH)
+	$(BIN)/pip install --quiet --editable '.[run,torch,kfp,argo,postgres,images,examples,dev]' $(TORCH)
 	touch $@ .venv/.demo

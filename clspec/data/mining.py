@@ -8,6 +8,7 @@ that have it, of which the first by time counts; then what is known is left out;
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,15 +65,19 @@ def mine(  # noqa: PLR0913  # what another process is told
         UsageError: a rule asks for what the source does not have.
     """
     paths = [*files, *(path for several in feedback.values() for path in several), *known.values()]
-    with (
-        query.told(f"source `{config['source']['name']}`"),
-        query.opened(paths, Path(scratch), query.MEMORY) as database,
-    ):
-        work = _Mining(config, database, Footers.of(files))
-        work.scan(files)
-        work.hit(feedback, as_of)
-        work.choose(known)
-        return work.write(Path(out))
+    with query.told(f"source `{config['source']['name']}`"):
+        footers = Footers.of(files)
+        for memory in query.MEMORY:
+            with (
+                suppress(query.OutOfMemory),
+                query.opened(paths, Path(scratch), memory) as database,
+            ):
+                work = _Mining(config, database, footers)
+                work.scan(files)
+                work.hit(feedback, as_of)
+                work.choose(known)
+                return work.write(Path(out))
+        raise query.OutOfMemory
 
 
 class _Mining:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-MEMORY = 192
-"""Megabytes that DuckDB may use before it goes on in the scratch folder."""
+MEMORY = (192, 768, 3_072)
+"""Megabytes that DuckDB may use before it goes on in the scratch folder; the next, where so many do not suffice."""
+OutOfMemory = duckdb.OutOfMemoryException
 _THREADS = 4
 _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": False,
@@ -60,7 +61,7 @@ def told(origin: str) -> Iterator[None]:
     """
     try:
         yield
-    except (duckdb.OutOfMemoryException, MemoryError) as error:
+    except (OutOfMemory, MemoryError) as error:
         message = f"{origin}: its rows need more memory, or more room in the scratch folder, than there is"
         raise StepFailed(message) from error
     except duckdb.Error as error:

@@ -14,18 +14,27 @@ if TYPE_CHECKING:
     from clspec.diff.view import Path, View
     from clspec.lock import Count, Lock
 
-_MAKES_MODELS = (("training", "params"), ("training", "entrypoint"), ("training", "command"), ("code", "root"))
+_MAKES_MODELS = (
+    ("training", "params"),
+    *((place, key) for place in ("training", "inference") for key in ("entrypoint", "command")),
+    ("code", "root"),
+)
 
 
 def changes(base: Side, head: Side, leaves: tuple[Leaf, ...]) -> Iterator[Change]:
     """All that moved outside the text of the spec."""
     code_moved = base.code != head.code
-    image_moved = _image(base, base.plain) != _image(head, head.plain)
-    moved = code_moved or image_moved or any(leaf.path[:2] in _MAKES_MODELS for leaf in leaves)
+    moved = code_moved or _images_of(base) != _images_of(head) or any(leaf.path[:2] in _MAKES_MODELS for leaf in leaves)
     if code_moved:
         yield _of_code(base, head)
         if any("python:" in check.metric for one in base.plain.spec.golden.scenarios for check in one.checks):
             yield Change(row="judge-changed", where="code", detail="a metric of the spec is a function of the code")
+    if moved and any(leaf.path == ("training", "dataset") for leaf in leaves):
+        yield Change(
+            row="both-moved",
+            where="training.dataset",
+            detail="training learns from another dataset, and what makes models moved",
+        )
     if base.lock is not None and head.lock is None:
         yield Change(row="unpinned", where="lock", detail=f"there is no {head.lock_name}", base=_at(base, ()))
     if base.lock is not None and head.lock is not None:
@@ -46,6 +55,11 @@ def _of_code(base: Side, head: Side) -> Change:
         base=Place(path=base.name, span=base.plain.span(("code", "root"))),
         head=Place(path=head.name, span=head.plain.span(("code", "root"))),
     )
+
+
+def _images_of(side: Side) -> set[str]:
+    """What runs, without an environment and in each."""
+    return {_image(side, view) for view in (side.plain, *side.environments.values())}
 
 
 def _image(side: Side, view: View) -> str:
@@ -84,11 +98,11 @@ def _datasets(base: Side, head: Side, *, moved: bool) -> Iterator[Change]:
     for name in sorted({*old, *new}):
         path = ("datasets", name, "digest")
         values = old.get(name, ABSENT), new.get(name, ABSENT)
-        if values[0] == values[1]:
-            continue
+        if values[0] == values[1] or (values[1] is ABSENT and name not in head.plain.spec.datasets):
+            continue  # of a dataset that is gone, the spec tells
         if ABSENT in values:
-            row = "pinned" if values[0] is ABSENT else "unpinned" if name in head.plain.spec.datasets else "pinned"
-            detail = f"dataset `{name}` is in one lock only"
+            row = "pinned" if values[0] is ABSENT else "unpinned"
+            detail = f"the lock {'pins' if row == 'pinned' else 'does not pin'} dataset `{name}`"
         else:
             row = _row(golden=name in golden, moved=moved)
             detail = f"dataset `{name}` is pinned at {_rows(head.lock, name)} rows, was {_rows(base.lock, name)}"

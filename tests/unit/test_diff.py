@@ -179,6 +179,14 @@ def test_pins_that_move_with_what_makes_models_are_stopped(tmp_path, also):
     assert "both-moved" in rows(moved(tmp_path / "other", repinned(LEARNT_FROM), **also))
 
 
+def test_another_dataset_and_other_code_are_both_moved(tmp_path):
+    value = known.changed(known.document("loop"), ("datasets", "more"), {"like": "drives", "from": "drives"})
+    value = known.changed(value, ("training", "dataset"), "more")
+    assert "both-moved" not in rows(compared(tmp_path / "one", known.document("loop"), value, name="loop"))
+    value = known.changed(value, ("training", "params", "metres"), 3)
+    assert "both-moved" in rows(compared(tmp_path / "two", known.document("loop"), value, name="loop"))
+
+
 def test_code_alone_is_only_told(tmp_path):
     assert [(c.row, c.level) for c in moved(tmp_path, LOCK, code="x = 1\n")] == [("code-changed", Level.INFO)]
 

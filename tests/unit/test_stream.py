@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -234,10 +235,11 @@ def postgres(tmp_path_factory):
     folder = tmp_path_factory.mktemp("postgres")
     who = {}
     if os.getuid() == 0:  # the server refuses to run as root
-        who = {"user": "postgres", "group": "postgres", "extra_groups": []}
+        name = next(user.pw_name for user in pwd.getpwall() if user.pw_name in {"postgres", "nobody"})
+        who = {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
         for place in (folder, *folder.parents[:2]):
             place.chmod(0o755)
-        shutil.chown(folder, "postgres", "postgres")
+        shutil.chown(folder, name)
     (folder / "password").write_text(PASSWORD)
     made = [programs / "initdb", "-D", folder / "data", "-U", "someone", "--auth=scram-sha-256", "-E", "UTF8"]
     made += ["--pwfile", folder / "password", "--no-sync"]
