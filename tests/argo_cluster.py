@@ -1,4 +1,4 @@
-"""A small Argo: it runs emitted YAML and knows nothing else. Order, conditions, parameters, artifacts, retries, exit."""
+"""A small Argo: it runs emitted YAML, knowing nothing else: order, conditions, parameters, artifacts, retries, exit."""
 
 import json
 import os
@@ -125,9 +125,7 @@ class Cluster:
     def task(self, owner, task, ends, before, scope):
         if not holds(task.get("depends", ""), {name: end.phase for name, end in ends.items()}):
             return End("Omitted")
-        known = {
-            f"tasks.{name}.outputs.parameters.{k}": v for name in before for k, v in ends[name].parameters.items()
-        }
+        known = {f"tasks.{name}.outputs.parameters.{k}": v for name in before for k, v in ends[name].parameters.items()}
         task = substituted(task, {**scope, **known})
         reference = task.get("templateRef", {"name": owner, "template": task.get("template")})
         templates = self.objects["WorkflowTemplate", reference["name"]]["spec"]["templates"]
@@ -225,9 +223,7 @@ def real(code):
         threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         surroundings |= {**dict.fromkeys(threads, "1"), "OMP_WAIT_POLICY": "passive"}
         command = [sys.executable, "-m", "clspec.step", *arguments]
-        ran = subprocess.run(
-            command, check=False, capture_output=True, text=True, env=surroundings, cwd=root / "tmp"
-        )
+        ran = subprocess.run(command, check=False, capture_output=True, text=True, env=surroundings, cwd=root / "tmp")
         if ran.returncode:
             cluster.errors.append(f"{task}: {ran.stdout}{ran.stderr}")
         return ran.returncode, "main: Error", "Succeeded" if ran.returncode == 0 else "Failed"

@@ -156,7 +156,8 @@ def _triggers(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diag
         if trigger.event is Event.SCHEDULE:
             yield from _schedule(plan, trigger, options)
             continue
-        why = events.unsaid(trigger, options) or ("" if store(plan, options) else "an event cannot give a run its store")
+        without = "" if store(plan, options) else "an event cannot give a run its store"
+        why = events.unsaid(trigger, options) or without
         if why:
             message = f"no run of `{pipeline.name}` starts on `{trigger.event.value}`: {why}"
             ways = f"`--set github=OWNER/NAME`, or `{command}`" if "repository" in why else f"`{command}`"

@@ -1,4 +1,4 @@
-"""What starts a run on an event: an EventSource that hears of it and a Sensor that makes the Workflow (Argo Events 1.9).
+"""What starts a run on an event: an EventSource that hears of it, a Sensor that makes the Workflow (Argo Events 1.9).
 
 Nothing of an event's own content reaches the run: it says that something happened, never what is to be done.
 """
@@ -148,18 +148,22 @@ def _sensor(spec: Mapping[str, Any]) -> Iterator[Finding]:
     if not listed(spec.get("triggers")):
         yield ("spec",), "a Sensor has triggers"
     for place, trigger in items(spec, "triggers"):
-        template = mapping(trigger.get("template"))
-        if not template.get("name"):
-            yield ("spec", *place), "a trigger has a name"
-        if sum(key in template for key in (*_MADE_BY, *_MADE_BY_TOO)) != 1:
-            yield ("spec", *place), "a trigger does one thing"
-        for word in re.findall(r"[-A-Za-z0-9_]+", str(template.get("conditions", ""))):
-            if word not in names:
-                yield ("spec", *place), f"conditions: no dependency {word}"
-        for holder in (trigger, *(mapping(template.get(key)) for key in _MADE_BY)):
-            for _, parameter in items(holder, "parameters"):
-                asked = mapping(parameter.get("src")).get("dependencyName")
-                if asked not in names:
-                    yield ("spec", *place), f"a parameter comes from {asked}, which is no dependency"
-                if not parameter.get("dest"):
-                    yield ("spec", *place), "a parameter has no dest"
+        yield from ((("spec", *place), text) for text in _trigger(trigger, names))
+
+
+def _trigger(trigger: Mapping[str, Any], names: list[str]) -> Iterator[str]:
+    template = mapping(trigger.get("template"))
+    if not template.get("name"):
+        yield "a trigger has a name"
+    if sum(key in template for key in (*_MADE_BY, *_MADE_BY_TOO)) != 1:
+        yield "a trigger does one thing"
+    for word in re.findall(r"[-A-Za-z0-9_]+", str(template.get("conditions", ""))):
+        if word not in names:
+            yield f"conditions: no dependency {word}"
+    for holder in (trigger, *(mapping(template.get(key)) for key in _MADE_BY)):
+        for _, parameter in items(holder, "parameters"):
+            asked = mapping(parameter.get("src")).get("dependencyName")
+            if asked not in names:
+                yield f"a parameter comes from {asked}, which is no dependency"
+            if not parameter.get("dest"):
+                yield "a parameter has no dest"

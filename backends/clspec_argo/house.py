@@ -6,6 +6,7 @@ A finding here is a warning on manifests from elsewhere; on our own it is a mist
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from clspec_argo.manifest import items, mapping, texts
@@ -56,7 +57,7 @@ def _workflow(spec: Mapping[str, Any]) -> Iterator[Finding]:
     security = mapping(spec.get("securityContext"))
     if not (security.get("runAsNonRoot") is True and security.get("runAsUser") != 0):
         yield ("securityContext",), "pods may run as root"
-    if isinstance(spec.get("artifactRepositoryRef"), dict) and set(spec["artifactRepositoryRef"]) - {"configMap", "key"}:
+    if set(mapping(spec.get("artifactRepositoryRef"))) - {"configMap", "key"}:
         yield ("artifactRepositoryRef",), "artifactRepositoryRef has more than a configMap and a key"
     templates = {str(template.get("name")): template for _, template in items(spec, "templates")}
     keys = [
@@ -113,23 +114,21 @@ def _container(template: Mapping[str, Any], container: Mapping[str, Any]) -> Ite
     for place, text in texts(container.get("env", []), ("container", "env")):
         if "{{" in text:
             yield place, f"`{{{{` where no tag belongs: {text!a}"
-    resources = mapping(container.get("resources"))
-    requests, limits = mapping(resources.get("requests")), mapping(resources.get("limits"))
-    for key in requests:
-        if key not in _NATIVE:
-            yield ("container", "resources"), f"device {key} in requests"
-    for key in _NATIVE:
-        if requests.get(key) != limits.get(key):
-            yield ("container", "resources"), f"{key} of requests and limits differ"
-    for sort in (requests, limits):
-        for key, amount in sort.items():
-            if not isinstance(amount, str):
-                yield ("container", "resources"), f"{key} {amount!r} is not a quantity in quotes"
+    yield from ((("container", "resources"), text) for text in _machine(mapping(container.get("resources"))))
     mounts = [str(m.get("mountPath")) for _, m in items(container, "volumeMounts")]
-    for side in ("inputs", "outputs"):
-        for place, path in _paths(template, side):
-            if not any(path.startswith(f"{mount}/") for mount in mounts):
-                yield place, f"{path!r} is on the read-only root"
+    for place, path in (*_paths(template, "inputs"), *_paths(template, "outputs")):
+        if not any(path.startswith(f"{mount}/") for mount in mounts):
+            yield place, f"{path!r} is on the read-only root"
+
+
+def _machine(resources: Mapping[str, Any]) -> Iterator[str]:
+    requests, limits = mapping(resources.get("requests")), mapping(resources.get("limits"))
+    yield from (f"device {key} in requests" for key in requests if key not in _NATIVE)
+    yield from (f"{key} of requests and limits differ" for key in _NATIVE if requests.get(key) != limits.get(key))
+    amounts = (item for sort in (requests, limits) for item in sort.items())
+    yield from (
+        f"{key} {amount!r} is not a quantity in quotes" for key, amount in amounts if not isinstance(amount, str)
+    )
 
 
 def _paths(template: Mapping[str, Any], side: str) -> list[tuple[Place, str]]:
@@ -146,7 +145,7 @@ def _files(template: Mapping[str, Any]) -> Iterator[Finding]:
     paths = [*_paths(template, "inputs"), *_paths(template, "outputs")]
     yield from doubles("file", [(place, f"at {path}") for place, path in paths])
     taken = sorted({path for _, path in paths})
-    for one, other in zip(taken, taken[1:], strict=False):
+    for one, other in pairwise(taken):
         if other.startswith(f"{one}/"):
             yield (), f"another file lies in {one}"
     for place, artifact in items(template, "outputs", "artifacts"):

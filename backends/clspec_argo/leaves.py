@@ -1,4 +1,4 @@
-"""What a template that runs something itself must have: an image, files that do not collide, outputs from one source."""
+"""What a template that runs something itself must have: an image, files that do not collide, outputs from somewhere."""
 
 from __future__ import annotations
 
@@ -42,6 +42,14 @@ def leaf(template: Mapping[str, Any], kind: str, spec: Mapping[str, Any]) -> Ite
         yield from _set(template)
     elif kind == "resource":
         yield from _resource(mapping(template.get("resource")))
+    yield from _beside(template)
+    for amounts in mapping(template.get("podResources")).values():
+        wrong = (name for name in mapping(amounts) if not POD_RESOURCES.fullmatch(name))
+        yield from ((("podResources",), f"podResources has only cpu, memory and hugepages, not {n}") for n in wrong)
+
+
+def _beside(template: Mapping[str, Any]) -> Iterator[Finding]:
+    """Containers that run before or beside the main one."""
     for key in ("sidecars", "initContainers"):
         found = list(items(template, key))
         for place, one in found:
@@ -51,10 +59,6 @@ def leaf(template: Mapping[str, Any], kind: str, spec: Mapping[str, Any]) -> Ite
             elif one["name"] in RESERVED:
                 yield place, f"{one['name']} is reserved"
         yield from doubles(key[:-1], ((place, one.get("name")) for place, one in found))
-    for amounts in mapping(template.get("podResources")).values():
-        for name in mapping(amounts):
-            if not POD_RESOURCES.fullmatch(name):
-                yield ("podResources",), f"podResources has only cpu, memory and hugepages, not {name}"
 
 
 def outputs(template: Mapping[str, Any], kind: str) -> Iterator[Finding]:
@@ -69,6 +73,10 @@ def outputs(template: Mapping[str, Any], kind: str) -> Iterator[Finding]:
             yield place, f"output parameter {name} comes from {has or 'nowhere'}, not from one place"
         elif kind in SOURCES and has[0] not in SOURCES[kind]:
             yield place, f"output parameter {name} of a {kind} comes from {' or '.join(SOURCES[kind])}, not {has[0]}"
+    yield from _artifacts(template, kind)
+
+
+def _artifacts(template: Mapping[str, Any], kind: str) -> Iterator[Finding]:
     for place, artifact in items(template, "inputs", "artifacts"):
         if "from" in artifact:
             yield place, f"input artifact {artifact.get('name')} says `from`, which is for arguments"
@@ -79,9 +87,9 @@ def outputs(template: Mapping[str, Any], kind: str) -> Iterator[Finding]:
         for place, artifact in items(template, side, "artifacts"):
             if len(found := [key for key in locations if key in artifact]) > 1:
                 yield place, f"artifact {artifact.get('name')} lies in {found}"
-            if side == "inputs" or kind in ("container", "script", "containerSet"):
-                if not artifact.get("path"):
-                    yield place, f"artifact {artifact.get('name')} has no path"
+            has_files = side == "inputs" or kind in ("container", "script", "containerSet")
+            if has_files and not artifact.get("path"):
+                yield place, f"artifact {artifact.get('name')} has no path"
 
 
 def _program(template: Mapping[str, Any], kind: str, spec: Mapping[str, Any]) -> Iterator[Finding]:
@@ -96,7 +104,7 @@ def _program(template: Mapping[str, Any], kind: str, spec: Mapping[str, Any]) ->
 
 
 def _container(one: Mapping[str, Any], place: Place) -> Iterator[Finding]:
-    names = [(tuple((*place, *p)), v.get("name")) for p, v in items(one, "env")]
+    names = [((*place, *p), v.get("name")) for p, v in items(one, "env")]
     yield from ((p, f"variable {name!r}") for p, name in names if not _VARIABLE.fullmatch(str(name or "")))
     resources = mapping(one.get("resources"))
     for sort, amounts in resources.items():
@@ -113,7 +121,7 @@ def _mounts(
     template: Mapping[str, Any], one: Mapping[str, Any], kind: str, spec: Mapping[str, Any]
 ) -> Iterator[Finding]:
     mounts = list(items(one, "volumeMounts"))
-    paths = [(tuple((kind, *p)), m.get("mountPath")) for p, m in mounts]
+    paths = [((kind, *p), m.get("mountPath")) for p, m in mounts]
     yield from doubles("mount", ((place, f"at {path}") for place, path in paths))
     volumes = {str(v.get("name")) for holder in (spec, template) for _, v in items(holder, "volumes")}
     volumes |= {str(mapping(v.get("metadata")).get("name")) for _, v in items(spec, "volumeClaimTemplates")}

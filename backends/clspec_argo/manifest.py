@@ -65,7 +65,7 @@ def read(text: str) -> Iterator[Manifest]:
     try:
         loader = _LOADER(text)
         while loader.check_node():
-            node = loader.get_node()
+            node: Any = loader.get_node()
             _look_for_doubles(node)
             value = loader.construct_document(node)
             if value is None:

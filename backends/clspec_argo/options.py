@@ -75,6 +75,9 @@ class Options:
             yield "store", "a URI has `://` and no spaces"
         if self.argo_version not in _VERSIONS:
             yield "argo_version", "it is one of " + ", ".join(_VERSIONS)
+        yield from self._names()
+
+    def _names(self) -> Iterator[tuple[str, str]]:
         if self.service_account and not fits("object name", self.service_account):
             yield "service_account", "not a Kubernetes name"
         if self.github and not _REPOSITORY.fullmatch(self.github):

@@ -32,9 +32,7 @@ def required(template: Mapping[str, Any], sort: str) -> Iterator[str]:
             yield str(artifact.get("name"))
 
 
-def hooks(
-    found: Mapping[str, Any], known: Mapping[str, Any], place: Place, *, elsewhere: bool
-) -> Iterator[Finding]:
+def hooks(found: Mapping[str, Any], known: Mapping[str, Any], place: Place, *, elsewhere: bool) -> Iterator[Finding]:
     """Hooks call something, and say when unless it is at the exit."""
     for name, hook in found.items():
         called = mapping(hook).get("template")

@@ -96,7 +96,8 @@ def _workflow(spec: Mapping[str, Any], longest: int, *, is_run: bool) -> Iterato
         yield (), "no templates"
     elif is_run and not spec.get("entrypoint"):
         yield (), "no entrypoint"
-    tasks = ((("templates", i), "tasks", len(listed(mapping(t.get("dag")).get("tasks")))) for i, t in enumerate(templates))
+    dags = ((place, items(t, "dag", "tasks")) for place, t in items(spec, "templates"))
+    tasks = ((place, "tasks", len(found)) for place, found in dags)
     for place, what, length in ((("templates",), "templates", len(templates)), *tasks):
         if length > longest:
             yield place, f"{length} {what}, at most {longest}"
@@ -117,8 +118,8 @@ def _starts(spec: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Findi
         name = spec.get(key)
         if name and name not in known and not elsewhere and "{{" not in str(name):
             yield (key,), f"{key}: no template {name}"
-        elif name in known:
-            yield from _supplied(spec, known[name], key)
+        elif str(name) in known:
+            yield from _supplied(spec, known[str(name)], key)
     yield from hooks(mapping(spec.get("hooks")), known, ("hooks",), elsewhere=elsewhere)
 
 

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
     from clspec_argo.manifest import Finding, Place
 
-RESULTS = frozenset(
-    {"Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned", "AnySucceeded", "AllFailed"}
-)
+RESULTS = frozenset({"Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned", "AnySucceeded", "AllFailed"})
 OF_ITEMS = frozenset({"AnySucceeded", "AllFailed"})
 """Results of a task that runs once for each of several items."""
 
@@ -108,7 +106,8 @@ def _one_language(found: list[tuple[Place, Mapping[str, Any]]]) -> Iterator[Find
 
 
 def _needs(task: Mapping[str, Any]) -> set[str]:
-    return {name for name, _ in operands(str(task.get("depends") or ""))} | set(map(str, listed(task.get("dependencies"))))
+    old = set(map(str, listed(task.get("dependencies"))))
+    return {name for name, _ in operands(str(task.get("depends") or ""))} | old
 
 
 def _depends(task: Mapping[str, Any], tasks: Mapping[str, Any]) -> Iterator[str]:
@@ -231,9 +230,12 @@ def _resolves(
             has = {str(o.get("name")) for _, o in items(mapping(target), "outputs", match[3])}
             if match[4] not in has:
                 yield f"`{{{{{tag}}}}}`: {name} has none of {match[3]} {match[4]}"
-    elif match := _INPUT.match(tag):
-        if match[2] not in {str(i.get("name")) for _, i in items(template, "inputs", match[1])}:
-            yield f"`{{{{{tag}}}}}`: no input {match[2]}"
+    elif (match := _INPUT.match(tag)) and match[2] not in _names(template, "inputs", match[1]):
+        yield f"`{{{{{tag}}}}}`: no input {match[2]}"
+
+
+def _names(template: Mapping[str, Any], side: str, sort: str) -> set[str]:
+    return {str(item.get("name")) for _, item in items(template, side, sort)}
 
 
 def outside(template: Mapping[str, Any], spec: Mapping[str, Any]) -> Iterator[Finding]:

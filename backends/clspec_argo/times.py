@@ -6,12 +6,12 @@ import re
 from functools import cache
 from zoneinfo import available_timezones
 
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_DAYS = "sun mon tue wed thu fri sat".split()
-_FIELDS = (
-    ("minute", 0, 59, []),
-    ("hour", 0, 23, []),
-    ("day of the month", 1, 31, []),
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day of the month", 1, 31, ()),
     ("month", 1, 12, _MONTHS),
     ("day of the week", 0, 6, _DAYS),
 )
@@ -42,7 +42,7 @@ def schedule(text: str) -> str:
     return next(found, "")
 
 
-def _field(text: str, what: str, least: int, most: int, names: list[str]) -> str:
+def _field(text: str, what: str, least: int, most: int, names: tuple[str, ...]) -> str:
     for item in text.split(","):
         days, slash, step = item.partition("/")
         if slash and not (step.isdigit() and int(step)):

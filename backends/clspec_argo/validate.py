@@ -13,6 +13,7 @@ from clspec.diagnostic import ClspecError
 from clspec_argo import events, house, rules
 from clspec_argo.manifest import items, mapping
 from clspec_argo.parts import doubles, required
+from clspec_argo.pod import ALLOW_BOTH, BEGAN, STORE
 from clspec_argo.text import MAX_LIST
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from clspec_argo.manifest import Object
 
-_TAGGED = ("{{workflow.parameters.store}}", "{{workflow.parameters.allow-both}}", "{{workflow.creationTimestamp.RFC3339}}")
+_TAGGED = (STORE, ALLOW_BOTH, BEGAN)
 """The arguments that are tags; no other holds one."""
 _OTHERS = ("ConfigMap", "EventSource", "Role", "RoleBinding", "Sensor", "ServiceAccount")
 
@@ -115,7 +116,7 @@ def _leaf(template: Mapping[str, Any]) -> Iterator[str]:
 
 def _cron(spec: Object, templates: Mapping[str, Object]) -> Iterator[str]:
     workflow = mapping(spec.get("workflowSpec"))
-    named = mapping(workflow.get("workflowTemplateRef")).get("name")
+    named = str(mapping(workflow.get("workflowTemplateRef")).get("name"))
     if named not in templates:
         yield f"no WorkflowTemplate {named}"
         return

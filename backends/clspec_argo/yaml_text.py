@@ -8,14 +8,24 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import Any
+
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
 _NOT_TEXT = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 """Words that some reader takes for another type."""
 _HARMLESS = re.compile(r"[ !#-\[\]-~]*")
 _SPECIAL = re.compile(r"[^ !#-\[\]-~]")
 _SHORT = {
-    **{"\0": "\\0", "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r"},
-    **{"\x1b": "\\e", '"': '\\"', "\\": "\\\\"},
+    "\0": "\\0",
+    "\a": "\\a",
+    "\b": "\\b",
+    "\t": "\\t",
+    "\n": "\\n",
+    "\v": "\\v",
+    "\f": "\\f",
+    "\r": "\\r",
+    "\x1b": "\\e",
+    '"': '\\"',
+    "\\": "\\\\",
 }
 _LONG = 80
 _BYTE, _PLANE = 0xFF, 0xFFFF

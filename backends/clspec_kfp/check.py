@@ -225,7 +225,7 @@ def _refused(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
         message = f"`gpu.model` and `node_selector` disagree about `{options.gpu_model_label}`"
         yield _at(plan, step, "CLS508", message)
     for env in () if step.always else _unplaced(step, options):
-        hint = "add `kubernetes: {name: ..., key: ...}`, or `--set secret=NAME`"
+        hint = "add `kubernetes: {name: ..., key: ...}`"
         yield _at(plan, step, "CLS508", f"secret `{env}` does not say where the cluster keeps it", hint)
     size = len(text.argument(step.config)) + 1
     if size > MAX_ARGUMENT:

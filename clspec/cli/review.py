@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clspec.cli import revisions, specs
-from clspec.cli.comparing import concerns, needed, review, unread, whole
+from clspec.cli import specs
 from clspec.diagnostic import ClspecError, UsageError
-from clspec.lock import path_for
 
 if TYPE_CHECKING:
     import argparse
@@ -43,6 +40,9 @@ def add_arguments(verbs: Any) -> None:
 
 def diff(given: argparse.Namespace) -> int:
     """Compare one spec with what it was, show it, and return the exit code."""
+    from clspec.cli import revisions
+    from clspec.cli.comparing import review
+
     path = specs.path(given)
     if Path(given.against).suffix in revisions.SUFFIXES:
         return _shown([review(given.against, given.against, path, path, given.as_of)], given)
@@ -53,6 +53,8 @@ def diff(given: argparse.Namespace) -> int:
 
 def review_all(given: argparse.Namespace) -> int:
     """Compare every spec that a branch changes with what it was where the branch began, and return the exit code."""
+    from clspec.cli import revisions
+
     top = revisions.root(Path.cwd())
     base = revisions.fork_point(top, given.against)
     named = {_from_root(top, path) for path in given.specs}
@@ -75,6 +77,9 @@ def _from_root(top: Path, path: str) -> str:
 
 def _affected(base: Revision, named: set[str]) -> tuple[str, ...]:
     """The specs whose text, lock or code a branch changes, in order; those that only one side has included."""
+    from clspec.cli import revisions
+    from clspec.cli.comparing import concerns
+
     top = base.root
     changes = revisions.changed(base)
     here = {
@@ -98,6 +103,11 @@ def _affected(base: Revision, named: set[str]) -> tuple[str, ...]:
 
 def _compared(base: Revision, path: str, shown: str, given: argparse.Namespace) -> Review | Failure:
     """A spec of the working tree beside what it was at a revision; what one side lacks is a change of its own."""
+    import tempfile
+
+    from clspec.cli.comparing import needed, review, unread, whole
+    from clspec.lock import path_for
+
     name = f"{base.word}:{path}"
     here = Path(shown).is_file()
     if path not in base.entries or not here:

@@ -134,7 +134,7 @@ class _Mining:
                 statements = prediction_flip(rule, bit, self._source, self._passes)
             elif rule["type"] == "human_feedback":
                 people = self._people(rule, feedback[rule["id"]])
-                table = f"CREATE TEMP TABLE {told(rule)} AS {said(rule, people)}"
+                table = f"CREATE TEMP TABLE {told(rule)} AS {said(rule, people, as_of)}"
                 statements = [table, *human_feedback(rule, bit, self._source, people, as_of)]
             else:
                 continue

@@ -210,8 +210,8 @@ class Feedback:
     """None where the label is no class."""
 
 
-def said(rule: Mapping[str, Any], feedback: Feedback) -> str:
-    """What people said of each value of the join column: the label, and whether it is one.
+def said(rule: Mapping[str, Any], feedback: Feedback, as_of: int) -> str:
+    """What people had said of each value of the join column by then: the label, and whether it is one.
 
     Of several labels for one value the newest counts; those without a time are the oldest.
     """
@@ -219,7 +219,7 @@ def said(rule: Mapping[str, Any], feedback: Feedback) -> str:
     time = f"epoch_us({name(feedback.time)})" if feedback.time else "CAST(NULL AS BIGINT)"
     given = f"SELECT {join} AS j, {label} AS l, {time} AS t FROM {feedback.files}"
     newest = (
-        f"SELECT j, l FROM ({given}) WHERE j IS NOT NULL AND l IS NOT NULL "
+        f"SELECT j, l FROM ({given}) WHERE j IS NOT NULL AND l IS NOT NULL AND (t IS NULL OR t <= {as_of}) "
         f"QUALIFY rank() OVER (PARTITION BY j ORDER BY t DESC NULLS LAST) = 1"
     )
     known = f"min(l) IN ({', '.join(map(literal, feedback.classes))})" if feedback.classes else "TRUE"

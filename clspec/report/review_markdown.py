@@ -70,7 +70,7 @@ def _failed(one: Failure) -> list[str]:
 
 def _reviewed(review: Review) -> list[str]:
     parts = [f"### {literal(review.spec)} against {literal(review.against)}: {counted(review)}", ""]
-    parts += [f"- {literal(line)}" for line in as_lines(review.problems).splitlines()[:50]]
+    parts += [*(f"- {literal(line)}" for line in as_lines(review.problems).splitlines()[:50]), ""]
     for level in Level:
         found = [one for one in review.changes if one.level is level]
         if found:

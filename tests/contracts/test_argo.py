@@ -84,7 +84,8 @@ def _step(task, template):
         kind=kind,
         config=json.loads(config),
         needs=frozenset(re.findall(r"([-a-z0-9]+)\.Succeeded", task.get("depends", ""))),
-        inputs=frozenset(Input(name=name, step=_of(tag)[0], output=_of(tag)[2], optional=name in may_lack)
+        inputs=frozenset(
+            Input(name=name, step=_of(tag)[0], output=_of(tag)[2], optional=name in may_lack)
             for name, tag in given.items()
         ),
         outputs=frozenset(output["name"] for output in outputs.get("artifacts", ())),

@@ -1,4 +1,4 @@
-"""What the Argo target emits means what `clspec run --local` means: run from the manifest alone, the results are equal."""
+"""What the Argo target emits means what `clspec run --local` means: run from the manifest alone, results are equal."""
 
 import hashlib
 import json
@@ -114,9 +114,11 @@ def locally(project, pipeline):
     return made, outcome.exit_code
 
 
-def on_argo(project, pipeline, bundle, folder, store, secrets):
+def on_argo(project, pipeline, bundle, folder, secrets):
     cluster = Cluster(bundle, folder, pod=real(project / "loop"), secrets=secrets)
-    cluster.run(f"loop-{pipeline}", began=NOW.isoformat().replace("+00:00", "Z"), uid=folder.name, store=str(store))
+    cluster.run(
+        f"loop-{pipeline}", began=NOW.isoformat().replace("+00:00", "Z"), uid=folder.name, store=str(folder / "store")
+    )
     place = folder / "bucket" / "loop" / folder.name
     made = {(step.name, output.name): digest(output) for step in place.iterdir() for output in step.iterdir()}
     return cluster, made
@@ -150,7 +152,7 @@ def both(project, pipeline, folder, hook, monkeypatch):
     monkeypatch.setenv("HOOK", hook)
     local, code = locally(project, pipeline)
     monkeypatch.delenv("HOOK")
-    cluster, remote = on_argo(project, pipeline, bundle, folder, folder / "store", {("clspec", "HOOK"): hook})
+    cluster, remote = on_argo(project, pipeline, bundle, folder, {("clspec", "HOOK"): hook})
     different = {key for key in local.keys() | remote.keys() if local.get(key) != remote.get(key)}
     assert different == set(), cluster.errors
     assert (cluster.phase == "Succeeded") is (code == 0), cluster.errors

@@ -414,7 +414,9 @@ def test_long_ids_are_followed_by_their_readers():
             made(Kind.PREDICT, "pipeline", [("data", long, "data")], [("predictions", TYPES.PREDICTIONS)]),
         )
     )
-    assert ran(bundle).phases.keys() == set(text.names([long, "pipeline"], frozenset({"pipeline", "exit", "over"})).values())
+    assert ran(bundle).phases.keys() == set(
+        text.names([long, "pipeline"], frozenset({"pipeline", "exit", "over"})).values()
+    )
 
 
 @pytest.mark.parametrize(
@@ -634,7 +636,10 @@ def test_text_stays_text_for_every_reader():
     assert written.isascii()
     for event in yaml.parse(written):
         if isinstance(event, yaml.ScalarEvent) and event.style is None:
-            word = re.fullmatch(r"[A-Za-z][A-Za-z0-9._/-]*", event.value) and event.value.lower() not in yaml_text._NOT_TEXT
+            word = (
+                re.fullmatch(r"[A-Za-z][A-Za-z0-9._/-]*", event.value)
+                and event.value.lower() not in yaml_text._NOT_TEXT
+            )
             assert word or event.value.isdigit() or event.value in ("true", "false"), event.value
     assert yaml.safe_load(written) == document
     dates = {"2024-01-01", "12:30:45"}  # yaml-rs takes even quoted ones for dates

@@ -193,7 +193,8 @@ def hits_of_prediction_flip(rule, rows, _):
 def hits_of_human_feedback(rule, rows, feedback):
     said = {}
     for report in feedback:
-        if report["id"] is not None and report["said"] is not None:
+        heard = report["when"] is None or report["when"] <= AS_OF
+        if report["id"] is not None and report["said"] is not None and heard:
             said.setdefault(report["id"], []).append(
                 (report["when"] or datetime.min.replace(tzinfo=UTC), report["said"])
             )
@@ -271,7 +272,7 @@ REPORTED = st.lists(
         {
             "id": st.one_of(st.none(), IDS),
             "said": SOME(["dog", "cat", "fine", "zebra", None]),
-            "when": TIMES,
+            "when": st.one_of(TIMES, st.just(AS_OF), st.just(AS_OF + timedelta(microseconds=1))),
         }
     ),
     max_size=12,
