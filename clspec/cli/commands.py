@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clspec.cli import label, registry, running, specs
+from clspec.cli import label, registry, review, running, specs
 from clspec.cli.arguments import parser
 from clspec.diagnostic import ClspecError, UsageError, did_you_mean, has_errors
 from clspec.report import diagnostics as shown
@@ -226,4 +226,5 @@ _VERBS = {
     "explain": _explain,
     "label": label.run,
     **dict.fromkeys(registry.VERBS, _of_registry),
+    **review.VERBS,
 }

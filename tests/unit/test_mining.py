@@ -467,6 +467,15 @@ def test_people_contradict_each_other_or_say_what_is_no_class(mined):
     assert {name: told["rules"]["silent"][name] for name in counts} == counts
 
 
+def test_what_people_say_after_the_start_of_the_run_is_not_heard(mined):
+    moment = timedelta(microseconds=1)
+    reports = [("a", "dog", AS_OF), ("b", "dog", AS_OF + moment), ("c", "cat", EPOCH), ("c", "dog", AS_OF + moment)]
+    feedback = [{"id": name, "said": said, "when": when} for name, said, when in reports]
+    candidates, _ = mined([row(name) for name in "abc"], [TOLD, SILENT], feedback=feedback)
+    labels = dict(zip(candidates["clspec.id"].to_pylist(), candidates["label"].to_pylist(), strict=True))
+    assert labels == {"a": "dog", "b": "fine", "c": "cat"}
+
+
 def test_rules_whose_people_differ_give_no_label(mined):
     other = {**TOLD, "id": "other", "feedback": {**REPORTS, "columns": {**REPORTS["columns"], "note": "string"}}}
     other |= {"label": "note"}
