@@ -53,6 +53,8 @@ class ScenarioPin(_Item, frozen=True, kw_only=True):
 
     scenario: Count
     guard: Count | None = None
+    slices: dict[str, Count] = {}
+    """What it holds for each slice that the scenario is judged on."""
 
 
 class Lock(_Item, frozen=True, kw_only=True):
@@ -67,6 +69,11 @@ class Lock(_Item, frozen=True, kw_only=True):
 
 class LockError(Exception):
     """The lock's values do not have the lock's form."""
+
+
+def both(select: str, narrower: str) -> str:
+    """The text under which the rows are counted for which two predicates hold."""
+    return f"({select}) and ({narrower})"
 
 
 def path_for(spec: str) -> str:

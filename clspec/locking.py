@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from clspec.data import table
 from clspec.data.promotion import champion
 from clspec.diagnostic import Refused, UsageError, did_you_mean
-from clspec.lock import Count, DatasetPin, Lock, ScenarioPin, SourcePin
+from clspec.lock import Count, DatasetPin, Lock, ScenarioPin, SourcePin, both
 from clspec.step.selection import Selector, refuse_unknown_labels
 from clspec.stored import dataset_of, first_version, rows_of, shape_of, storage_of
 
@@ -187,14 +187,21 @@ def _made(facts: Facts, dataset: Dataset, digest: str) -> Version | None:
 
 
 def _counted(facts: Facts, scenario: Scenario, selector: Selector, rows: pa.Table) -> ScenarioPin:
+    slices = {name: facts.spec.golden.slices[name] for name in scenario.slices}
     return ScenarioPin(
         scenario=_count(facts, scenario.select, selector, rows),
         guard=_count(facts, scenario.guard.select, selector, rows) if scenario.guard else None,
+        slices={name: _count(facts, scenario.select, selector, rows, narrower) for name, narrower in slices.items()},
     )
 
 
-def _count(facts: Facts, select: str, selector: Selector, rows: pa.Table) -> Count:
+def _count(facts: Facts, select: str, selector: Selector, rows: pa.Table, narrower: str | None = None) -> Count:
+    """The rows of a selection, and of a slice of it if one is given."""
     chosen = [index for index, holds in enumerate(selector.select(select)) if holds]
+    if narrower is not None:
+        within = selector.select(narrower)
+        chosen = [index for index in chosen if within[index]]
+        select = both(select, narrower)
     column = facts.spec.golden.cluster_by
     if column is None:
         return Count(select=select, rows=len(chosen))

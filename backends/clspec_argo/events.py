@@ -69,7 +69,7 @@ def _github(name: str, options: Options) -> Object:
     owner, _, repository = options.github.partition("/")
     return {
         "repositories": [{"owner": owner, "names": [repository]}],
-        "webhook": {"endpoint": f"/{name}/code", "port": PORT, "method": "POST"},
+        "webhook": {"endpoint": f"/{name}/code", "port": PORT, "method": "POST", "url": ""},
         "events": ["push"],
         "contentType": "json",
         "active": True,
@@ -80,7 +80,7 @@ def _github(name: str, options: Options) -> Object:
 def _webhook(name: str, trigger: Trigger, options: Options) -> Object:
     endpoint = f"/{name}/{_event(trigger)}"
     secret = {"name": options.secrets, "key": TOKEN}
-    return {"endpoint": endpoint, "port": PORT, "method": "POST", "authSecret": secret}
+    return {"endpoint": endpoint, "port": PORT, "method": "POST", "url": "", "authSecret": secret}
 
 
 def sensor(name: str, triggers: tuple[Trigger, ...], account: str) -> Object:

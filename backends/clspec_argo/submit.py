@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 from clspec.diagnostic import ClspecError, StepFailed, UsageError
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from clspec.plan import Plan
     from clspec_argo.options import Options
 
-_PAUSE = 2.0
-"""Seconds between two looks at a run."""
 _OVER = ("Succeeded", "Failed", "Error")
 _ANSWERS = {
     401: "it does not know you: set ARGO_TOKEN to what `argo auth token` prints",
@@ -49,7 +46,9 @@ def submit(  # noqa: PLR0913, PLR0917  # a run has this many sides
     namespace: str = "argo",
     token: str = "",
 ) -> str:
-    """Start a pipeline on Argo and give the page of its run; with `wait`, follow it and tell each of its phases.
+    """Start a pipeline on Argo and give the page of its run; with `wait`, follow it to its end.
+
+    `wait` is told at each look what the run is at, and comes back when it is time for the next look.
 
     The server is asked first whether it would take the objects. Its certificate is checked.
 
@@ -100,15 +99,12 @@ def _put(client: Callable[..., Any], namespace: str, document: dict[str, Any]) -
 
 
 def _follow(client: Callable[..., Any], namespace: str, run: str, wait: Callable[[str], None]) -> None:
-    told = ""
     while True:
         status = client("GET", f"/api/v1/workflows/{namespace}/{run}", None).get("status") or {}
         phase, progress = status.get("phase", "Pending"), status.get("progress", "")
-        if (now := f"{phase} {progress}".strip()) != told:
-            wait(told := now)
+        wait(f"{phase} {progress}".strip())
         if phase in _OVER:
             break
-        time.sleep(_PAUSE)
     if phase != "Succeeded":
         message = f"the run {run} ended as {phase}: {status.get('message', 'no message')}"
         raise StepFailed(message)

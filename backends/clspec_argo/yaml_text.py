@@ -28,6 +28,7 @@ _SHORT = {
     "\\": "\\\\",
 }
 _LONG = 80
+_LONGEST_KEY = 1000
 _BYTE, _PLANE = 0xFF, 0xFFFF
 
 
@@ -56,12 +57,16 @@ def _block(value: Any, first: str, rest: str, lines: list[str]) -> None:
     lead = first
     if isinstance(value, dict):
         for key, item in value.items():
+            name = _scalar(key)
+            if len(name) > _LONGEST_KEY:  # YAML has another way to write these
+                lines.append(f"{lead}? {name}\n")
+                lead, name = rest, ""
             if item and isinstance(item, (dict, list)):
-                lines.append(f"{lead}{_scalar(key)}:\n")
-                below = rest if isinstance(item, list) else f"{rest}  "
+                lines.append(f"{lead}{name}:\n")
+                below = rest if isinstance(item, list) and name else f"{rest}  "
                 _block(item, below, below, lines)
             else:
-                lines.append(f"{lead}{_scalar(key)}: {_scalar(item)}\n")
+                lines.append(f"{lead}{name}: {_scalar(item)}\n")
             lead = rest
     else:
         for item in value:

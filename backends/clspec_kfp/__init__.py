@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from clspec.backend import API_VERSION, Backend, Bundle, Capabilities
@@ -15,7 +17,7 @@ from clspec_kfp.validate import SelfCheckError, faults
 from clspec_kfp.written import dump
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from clspec.diagnostic import Diagnostic
     from clspec.plan import Pipeline, Plan
@@ -59,9 +61,22 @@ class KfpBackend:
             SelfCheckError: clspec made something that does not hold together.
         """
         bundle: Bundle = {}
-        for pipeline in plan.pipelines:
-            bundle |= _files(plan, pipeline, options)
+        with _no_collection():
+            for pipeline in plan.pipelines:
+                bundle |= _files(plan, pipeline, options)
         return bundle
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Nothing here makes a circle of references, for which the collector would walk large documents many times."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _files(plan: Plan, pipeline: Pipeline, options: Options) -> Bundle:

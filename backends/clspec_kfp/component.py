@@ -37,9 +37,17 @@ _COMMAND = ("python", "-m", "clspec.step.kubeflow")
 _BACKOFF = {"backoffDuration": "10s", "backoffFactor": 2.0, "backoffMaxDuration": "3600s"}
 
 
+_TYPES = {
+    kind: {"artifactType": {"schemaTitle": title, "schemaVersion": "0.0.1"}} for kind, title in SCHEMA_TITLES.items()
+}
+# What is the same for thousands of steps is one value, which nothing changes.
+FROM_THE_RUN = {key: {"componentInputParameter": key} for key in RUN_PARAMETERS}
+_KNOWN = {key: {"runtimeValue": {"constant": placeholder}} for key, placeholder in OF_THE_RUN.items()}
+
+
 def artifact_type(kind: ArtifactType) -> dict[str, Any]:
     """How an artifact is declared."""
-    return {"artifactType": {"schemaTitle": SCHEMA_TITLES[kind], "schemaVersion": "0.0.1"}}
+    return _TYPES[kind]
 
 
 def name(step: Step) -> str:
@@ -58,21 +66,21 @@ def parameters(step: Step, *, hands_over: bool) -> dict[str, Any]:
     A pure step learns nothing of the run: it would never be found in the cache again.
     """
     given = ("store",) if step.pure else RUN_PARAMETERS
-    bound: dict[str, Any] = {key: {"componentInputParameter": key} for key in given}
+    bound: dict[str, Any] = {key: FROM_THE_RUN[key] for key in given}
     known = (*(() if step.pure else ("began",)), *(("run",) if hands_over else ()))
-    return bound | {key: {"runtimeValue": {"constant": OF_THE_RUN[key]}} for key in known}
+    return bound | {key: _KNOWN[key] for key in known}
 
 
 def definition(step: Step, read: dict[str, ArtifactType], bound: Iterable[str]) -> dict[str, Any]:
     """The step's component; `read` are the artifacts that an edge carries, `bound` its parameters."""
-    inputs: dict[str, Any] = {"parameters": {key: dict(STATUS if key == "status" else STRING) for key in bound}}
+    inputs: dict[str, Any] = {"parameters": {key: STATUS if key == "status" else STRING for key in bound}}
     if read:
         inputs["artifacts"] = {key: artifact_type(kind) for key, kind in read.items()}
     outputs: dict[str, Any] = {}
     if step.outputs:
         outputs["artifacts"] = {output.name: artifact_type(output.type) for output in step.outputs}
     if step.parameters:
-        outputs["parameters"] = {key: dict(STRING) for key in step.parameters}
+        outputs["parameters"] = dict.fromkeys(step.parameters, STRING)
     own = {"executorLabel": executor(step), "inputDefinitions": inputs}
     return own | ({"outputDefinitions": outputs} if outputs else {})
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clspec.graph import GraphError
 from clspec_kfp import component, pod
-from clspec_kfp.component import RUN_PARAMETERS, STRING, artifact_type, executor
+from clspec_kfp.component import FROM_THE_RUN, RUN_PARAMETERS, STRING, artifact_type, executor
 from clspec_kfp.nest import Group, nested
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class _Writer:
         if len(group.members) == 1 and not isinstance(group.members[0], Group):
             ((key, task),) = inner.tasks.items()
             task["inputs"]["parameters"]["when"] = {"componentInputParameter": "when"}
-            self._components[component.name(group.members[0])]["inputDefinitions"]["parameters"]["when"] = dict(STRING)
+            self._components[component.name(group.members[0])]["inputDefinitions"]["parameters"]["when"] = STRING
         else:
             key = "then"
             self._components[f"then-{group.name}"] = {
@@ -251,13 +251,12 @@ def _parameter(source: _Source, direct: set[str]) -> dict[str, Any]:
 
 def _bindings(artifacts: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
     """What a graph is given: what every graph is, and these."""
-    given: dict[str, Any] = {key: {"componentInputParameter": key} for key in RUN_PARAMETERS}
-    return {"parameters": given | parameters} | ({"artifacts": artifacts} if artifacts else {})
+    return {"parameters": FROM_THE_RUN | parameters} | ({"artifacts": artifacts} if artifacts else {})
 
 
 def _definitions(artifacts: dict[str, ArtifactType], parameters: Sequence[str]) -> dict[str, Any]:
     """What a graph takes in."""
-    found: dict[str, Any] = {"parameters": {key: dict(STRING) for key in (*RUN_PARAMETERS, *parameters)}}
+    found: dict[str, Any] = {"parameters": dict.fromkeys((*RUN_PARAMETERS, *parameters), STRING)}
     return found | ({"artifacts": {k: artifact_type(kind) for k, kind in artifacts.items()}} if artifacts else {})
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clspec.check.groups import all_there, groups
-from clspec.check.samples import pinned
+from clspec.check.samples import judged_on, pinned
 from clspec.spec import resolved
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ def scenarios_are_counted(facts: Facts) -> Iterator[Diagnostic]:
     first: dict[str, int] = {}
     for group in groups(facts):
         mine = int(group.at[2])
-        if first.setdefault(group.scenario.id, mine) == mine and pinned(facts, group) is None:
+        counts = (pinned(facts, group), *(count for _, count in judged_on(facts, group)))
+        if first.setdefault(group.scenario.id, mine) == mine and None in counts:
             message = f"{facts.lock_path} does not count the rows of this selection"
             yield facts.problem("CLS602", (*group.at, "select"), message, _mend(facts))
 

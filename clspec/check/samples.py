@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from clspec import catalog
 from clspec.check.comparisons import compares
 from clspec.check.groups import groups
+from clspec.lock import both
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +23,10 @@ def bounds_can_be_met(facts: Facts) -> Iterator[Diagnostic]:
     """A faultless model could meet every bound with the rows that the pinned golden set has."""
     for group in _judged(facts):
         confidence = group.scenario.confidence or facts.spec.golden.defaults.confidence
-        count = pinned(facts, group)
+        counts = [count for _, count in judged_on(facts, group)]
+        fewest = min((count for count in counts if count is not None), key=_samples, default=None)
         for check, at in group.places():
-            if found := _unmet(facts, check, confidence, count, at):
+            if found := _unmet(facts, check, confidence, fewest, at):
                 yield found
 
 
@@ -69,29 +71,56 @@ def _independent(count: Count | None) -> tuple[int | None, str]:
     return (count.rows, "rows") if count.clusters is None else (count.clusters, "clusters")
 
 
+def _samples(count: Count) -> int:
+    return _independent(count)[0] or 0
+
+
 def enough_is_there(facts: Facts) -> Iterator[Diagnostic]:
     """The pinned golden set has as many rows as `min_samples` asks, and enough clusters to say anything."""
     for group in _judged(facts):
-        count = pinned(facts, group)
-        if count is None:
-            continue
-        least = group.scenario.min_samples or facts.spec.golden.defaults.min_samples
-        at = (*group.at, "select")
-        if count.rows < least:
-            message = f"it selects {count.rows} rows of the pinned golden set, under `min_samples` {least}"
-            yield facts.problem("CLS403", at, message, "add golden data for it, or widen the selection")
-        elif count.clusters is not None and count.clusters < catalog.MIN_CLUSTERS:
-            by = facts.spec.golden.cluster_by
-            message = f"it selects rows of {count.clusters} `{by}` only; under {catalog.MIN_CLUSTERS} nothing is said"
-            yield facts.problem("CLS403", at, message, f"add golden data from more than these `{by}`")
+        for name, count in judged_on(facts, group):
+            if count is not None and (found := _too_few(facts, group, name, count)):
+                yield found
+
+
+def _too_few(facts: Facts, group: Group, name: str | None, count: Count) -> Diagnostic | None:
+    least = group.scenario.min_samples or facts.spec.golden.defaults.min_samples
+    at = (*group.at, "select") if name is None else (*group.at, "slices", group.scenario.slices.index(name))
+    within = "" if name is None else f" in slice `{name}`"
+    if count.rows < least:
+        message = f"it selects {count.rows} rows{within} of the pinned golden set, under `min_samples` {least}"
+        return facts.problem("CLS403", at, message, "add golden data for it, or widen the selection")
+    if count.clusters is not None and count.clusters < catalog.MIN_CLUSTERS:
+        by, most = facts.spec.golden.cluster_by, catalog.MIN_CLUSTERS
+        message = f"it selects rows of {count.clusters} `{by}` only{within}; under {most} nothing is said"
+        return facts.problem("CLS403", at, message, f"add golden data from more than these `{by}`")
+    return None
+
+
+def judged_on(facts: Facts, group: Group) -> Iterator[tuple[str | None, Count | None]]:
+    """What the lock counts for each part of a selection that is judged by itself: its slices, or all of it."""
+    if group.guard or not group.scenario.slices:
+        yield None, pinned(facts, group)
+        return
+    pin = facts.lock.scenarios.get(group.scenario.id) if facts.lock else None
+    for name in group.scenario.slices:
+        narrower = facts.spec.golden.slices.get(name)
+        if narrower is not None:  # else it is told that there is no such slice
+            count = pin.slices.get(name) if pin else None
+            yield name, _as_it_stands(facts, count, both(group.select, narrower))
 
 
 def pinned(facts: Facts, group: Group) -> Count | None:
     """What the lock counts for this very selection, if it does."""
     pin = facts.lock.scenarios.get(group.scenario.id) if facts.lock else None
     count = (pin.guard if group.guard else pin.scenario) if pin else None
-    as_it_stands = (group.select, facts.spec.golden.cluster_by or "")
-    return count if count is not None and (count.select, count.cluster_by) == as_it_stands else None
+    return _as_it_stands(facts, count, group.select)
+
+
+def _as_it_stands(facts: Facts, count: Count | None, select: str) -> Count | None:
+    """A count, if it is of this selection."""
+    same = count is not None and (count.select, count.cluster_by) == (select, facts.spec.golden.cluster_by or "")
+    return count if same else None
 
 
 RULES = (bounds_can_be_met, enough_is_there)

@@ -145,6 +145,11 @@ def pins(value, rows=3000, clusters=1000):
         scenario["id"]: lock.ScenarioPin(
             scenario=count(scenario["select"]),
             guard=count(scenario["guard"]["select"]) if "guard" in scenario else None,
+            slices={
+                name: count(lock.both(scenario["select"], value["golden"]["slices"][name]))
+                for name in scenario.get("slices", ())
+                if name in value["golden"].get("slices", {})
+            },
         )
         for scenario in reversed(value["golden"]["scenarios"])
     }

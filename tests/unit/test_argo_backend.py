@@ -647,9 +647,10 @@ def test_text_stays_text_for_every_reader():
     assert pytest.importorskip("yaml_rs").loads(yaml_text.dump(document)) == document
 
 
+KEYS = st.text() | st.sampled_from(TEXTS) | st.text("{\\n\u00e9", min_size=990, max_size=1100)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(TEXTS),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.sampled_from(TEXTS), inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=30,
 )
 
@@ -1123,7 +1124,7 @@ def test_a_broken_emitter_is_not_believed(monkeypatch):
     assert caught.value.exit_code == 2
 
 
-# -- a run on a small Argo that reads the emitted YAML and nothing else -------------------------------------------------
+# -- a run on a small Argo that reads the emitted YAML and nothing else ------------------------------------------------
 
 FAKE_STEP = """
 import argparse, json, pathlib, sys

@@ -10,7 +10,6 @@ from clspec.backend import Occasion, Permission
 from clspec.diagnostic import StepFailed, UsageError
 from clspec.testing.plans import PLANS
 from clspec_argo import Options
-from clspec_argo import submit as room
 from clspec_argo.submit import Unreachable, submit
 
 pytest.importorskip("argo_workflows")
@@ -98,8 +97,7 @@ def test_a_permission_goes_along_and_is_no_template(server):
     assert (name, json.loads(value)) == ("allow-both", {"by": "ann", "why": "{{workflow.name}}"})
 
 
-def test_a_run_is_followed_to_its_end(server, monkeypatch):
-    monkeypatch.setattr(room, "_PAUSE", 0.0)
+def test_a_run_is_followed_to_its_end(server):
     told = []
     start(server, wait=told.append)
     assert told == ["Running", "Succeeded"]

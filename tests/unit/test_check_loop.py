@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from pets import CHECK, DAY, DIAGNOSTICS, FLEET, GONE, SCENARIO, in_check, judged, loop, pins, said, spec
 
@@ -459,3 +460,20 @@ def test_a_check_that_looks_at_no_answer_keeps_nobody_honest():
     assert said(spec(**flips)) == [("CLS412", "golden.scenarios.dogs")]
     f1 = in_check(metric="f1") | {f"{SCENARIO}__guard": GONE}
     assert said(spec(**f1)) == [("CLS412", "golden.scenarios.dogs")]
+
+
+def sliced(**counts):
+    """The problems of a scenario judged on one slice of which the lock counts so much, by code and place."""
+    value = spec(golden__slices={"named": "id is not null"}, **{f"{SCENARIO}__slices": ["named"]})
+    made = pins(value)
+    first = value["golden"]["scenarios"][0]["id"]
+    pin = made.scenarios[first]
+    changed = {name: msgspec.structs.replace(found, **counts) for name, found in pin.slices.items()}
+    scenarios = {**made.scenarios, first: msgspec.structs.replace(pin, slices=changed)}
+    return said(value, msgspec.structs.replace(made, scenarios=scenarios))
+
+
+def test_a_slice_that_is_judged_holds_enough_by_itself():
+    assert sliced() == []
+    assert ("CLS403", "golden.scenarios.dogs.slices.0") in sliced(rows=99)
+    assert ("CLS602", "golden.scenarios.dogs.select") in sliced(select="another")

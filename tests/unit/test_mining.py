@@ -15,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from clspec.data import mining, table
+from clspec.data import mining, query, table
 from clspec.data.queue import Queue
 from clspec.data.storage import storage_at
 from clspec.data.table import DataError
 from clspec.data.versions import Dataset, Shape
-from clspec.diagnostic import UsageError
+from clspec.diagnostic import StepFailed, UsageError
 
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
 AS_OF = EPOCH + timedelta(seconds=10)
@@ -451,6 +451,16 @@ def test_a_sequence_is_sorted_in_several_passes(mined, monkeypatch):
     monkeypatch.setattr(mining, "_ROWS_AT_ONCE", 300)
     assert mined(rows, [FLIP])[0].equals(once)
     assert len(once) > 100
+
+
+def test_more_memory_is_taken_only_where_little_does_not_suffice(mined, monkeypatch):
+    rows = [row(f"{n:05}", n, x=9.0, frame=bytes(500)) for n in range(20_000)]
+    once, _ = mined(rows, [HEURISTIC])
+    monkeypatch.setattr(query, "MEMORY", (4, 192))
+    assert mined(rows, [HEURISTIC])[0].equals(once)
+    monkeypatch.setattr(query, "MEMORY", (4,))
+    with pytest.raises(StepFailed, match=r"^source `fleet`: its rows need more memory, or more room in the scratch"):
+        mined(rows, [HEURISTIC])
 
 
 def test_people_contradict_each_other_or_say_what_is_no_class(mined):
