@@ -348,6 +348,18 @@ CODES: dict[str, Code] = {
         _E, "text that the target would change", "The target expands some texts (templates, variables); this one."
     ),
     "CLS507": Code(_E, "too large for the target", "The target caps the number of tasks or the size of its objects."),
+    "CLS510": Code(
+        _W,
+        "large for the target",
+        "The object is far larger than most, and the target takes it only with a setting of its own (Argo: offload the "
+        "status of nodes). Fewer seeds or shards make fewer steps.",
+    ),
+    "CLS511": Code(
+        _E, "the target would refuse it", "A manifest breaks a rule of the target itself: it would not run."
+    ),
+    "CLS512": Code(
+        _W, "not as clspec would", "A manifest is valid, and breaks a rule that clspec holds its own manifests to."
+    ),
     "CLS509": Code(
         _W,
         "part not emitted",

@@ -60,7 +60,7 @@ def found(
     """
     paths = {_ROWS: rows["paths"], **({_REFERENCE: reference["paths"]} if reference else {})}
     every = [path for some in paths.values() for path in some]
-    with query.told(rows["origin"]), query.opened(every, Path(scratch), query.MEMORY) as connection:
+    with query.told(rows["origin"]), query.opened(every, Path(scratch), query.MEMORY[-1]) as connection:
         for relation, files in paths.items():
             connection.execute(f"CREATE TEMP VIEW {relation} AS FROM {query.scan(files)}")
         data = Data(connection=connection, columns=rows["columns"])

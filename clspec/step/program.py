@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from clspec.diagnostic import ClspecError, UsageError
 from clspec.plan import Kind
-from clspec.step import kubeflow
 from clspec.step.job import Job, Paths
 
 if TYPE_CHECKING:
@@ -54,7 +53,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--in-optional", dest="optional", action="append", default=[], metavar="NAME=PATH")
     parser.add_argument("--out", dest="outputs", action="append", default=[], metavar="NAME=PATH")
     parser.add_argument("--out-param", dest="parameters", action="append", default=[], metavar="NAME=PATH")
-    parser.add_argument("--executor-input", metavar="JSON", help="Kubeflow's way to say --in, --out and --out-param")
     parser.add_argument("--as-of", metavar="TIME", help="when the run began, ISO 8601; now where it is not given")
     parser.add_argument("--allow-both", metavar="JSON", help="who lets code and data move at once, and why")
     parser.add_argument("--progress", action="store_true", help="print progress as JSON lines")
@@ -62,10 +60,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(given: argparse.Namespace) -> int:
-    executor = kubeflow.read(given.executor_input) if given.executor_input else None
-    inputs = executor.inputs if executor else _inputs(given.inputs, given.optional)
-    outputs = executor.outputs if executor else _paths(given.outputs)
-    parameters = executor.parameters if executor else _paths(given.parameters)
+    inputs = _inputs(given.inputs, given.optional)
+    outputs, parameters = _paths(given.outputs), _paths(given.parameters)
     with tempfile.TemporaryDirectory(prefix="clspec-") as elsewhere:
         scratch = _scratch(outputs, Path(elsewhere))
         job = Job(
@@ -85,8 +81,6 @@ def _run(given: argparse.Namespace) -> int:
         finally:
             for path in scratch.values():
                 shutil.rmtree(path.parent, ignore_errors=True)
-    if executor:
-        executor.write_output(job.parameters)
     return 0
 
 

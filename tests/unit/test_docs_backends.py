@@ -103,7 +103,7 @@ def test_every_command_of_the_page_works(distribution):
     assert "build/shell/regression.sh\n" in compiled
     assert "a script does not keep `gpu`" in compiled
     script = (distribution.folder / "build" / "shell" / "regression.sh").read_text(encoding="utf-8")
-    assert script.count("python3 -m clspec.step") == 16
+    assert script.count("python3 -m clspec.step") == 17
     last = said[commands[-1]]
     assert " passed" in last
     assert "failed" not in last

@@ -174,9 +174,6 @@ def test_there_is_a_module_for_every_kind():
         (["gate", "--config", "@/no/such/file", "--store", "s"], "--config is not JSON"),
         (["conclude", "--config", '{"pipeline": "regression"}', "--store", "s"], "this step needs --in verdict=PATH"),
         (["gate", "--config", EMPTY_GATE, "--store", "s"], "this step needs --out verdict=PATH"),
-        (["gate", "--config", "{}", "--store", "s", "--executor-input", "{"], "is not Kubeflow's executor input"),
-        (["gate", "--config", "{}", "--store", "s", "--executor-input", "[]"], "is not Kubeflow's executor input"),
-        (["gate", "--config", "{}", "--store", "s", "--executor-input", "{}"], "is not Kubeflow's executor input"),
     ],
 )
 def test_wrong_use_is_2_and_says_what_is_wrong(bench, arguments, text):
@@ -313,41 +310,6 @@ def test_paths_may_be_relative_though_a_command_runs_elsewhere(bench, monkeypatc
     assert ended.code == 0, ended.err
     assert bench.path("out/model/m").read_bytes() == bench.path("data").read_bytes()
     assert bench.json("out/metrics") == {}
-
-
-def executor_input(bench, inputs, outputs, parameters):
-    def artifact(path):
-        return {
-            "artifacts": [{"name": "n", "uri": str(path), "metadata": {}, "type": {"schemaTitle": "system.Artifact"}}]
-        }
-
-    return {
-        "inputs": {"artifacts": {name: artifact(bench.path(place)) for name, place in inputs.items()}},
-        "outputs": {
-            "artifacts": {name: artifact(bench.path(name)) for name in outputs},
-            "parameters": {name: {"outputFile": str(bench.path(f"kfp/{name}"))} for name in parameters},
-            "outputFile": str(bench.path("kfp/executor_output.json")),
-        },
-    }
-
-
-def test_kubeflows_executor_input(bench):
-    said = executor_input(bench, {}, ["verdict"], ["outcome"])
-    arguments = ["gate", "--config", EMPTY_GATE, "--store", "s"]
-    assert bench.main([*arguments, "--executor-input", json.dumps(said)]).code == 0
-    assert bench.json("verdict")["verdict"] == "fail"
-    assert bench.path("kfp/outcome").read_text() == "fail"
-    assert bench.json("kfp/executor_output.json") == {
-        "artifacts": {"verdict": said["outputs"]["artifacts"]["verdict"]},
-        "parameterValues": {"outcome": "fail"},
-    }
-
-
-def test_kubeflows_executor_input_of_a_step_that_fails(bench):
-    said = executor_input(bench, {"verdict": bench.put("v", {"verdict": "fail"})}, [], [])
-    arguments = ["conclude", "--config", json.dumps(REGRESSION), "--store", "s", "--executor-input", json.dumps(said)]
-    assert_said(bench.main(arguments), 1, "the verdict is fail")
-    assert not bench.path("kfp").exists()
 
 
 def test_kubeflows_uris_are_its_mounts():
