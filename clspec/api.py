@@ -24,13 +24,26 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from clspec.adding import Added
-    from clspec.backend import Bundle, Happening, Outcome, Permission
+    from clspec.backend import Bundle, Cluster, Follow, Happening, Outcome, Permission
     from clspec.check import Facts
     from clspec.diagnostic import Diagnostic
     from clspec.locking import Locked
     from clspec.plan import Plan
 
-__all__ = ["Checked", "Compiled", "InvalidSpec", "add", "check", "compile", "facts", "lock", "plan", "run", "write"]
+__all__ = [
+    "Checked",
+    "Compiled",
+    "InvalidSpec",
+    "add",
+    "check",
+    "compile",
+    "facts",
+    "lock",
+    "plan",
+    "run",
+    "submit",
+    "write",
+]
 
 _PIN_CODES = {"CLS403", "CLS601", "CLS602", "CLS603", "CLS604"}
 
@@ -166,10 +179,7 @@ def run(  # noqa: PLR0913  # a run has this many sides
     from clspec import backend  # noqa: PLC0415  # a check has no target, and is quicker without
 
     compiled = compile(path, "local", environment=environment, day=as_of.date() if as_of else None)
-    names = [found.name for found in compiled.plan.pipelines]
-    if pipeline not in names:
-        message = f"there is no pipeline `{pipeline}` in {path}: it has {', '.join(names)}"
-        raise UsageError(message)
+    _refuse_unknown(path, pipeline, compiled.plan)
     warn(compiled.diagnostics)
     runner = backend.load("local")
     assert isinstance(runner, backend.Runner)  # the local target runs plans
@@ -183,6 +193,49 @@ def run(  # noqa: PLR0913  # a run has this many sides
     occasion = backend.Occasion(as_of=_moment(as_of), allow_both=allow_both)
     cores = len(os.sched_getaffinity(0))
     return runner.run(compiled.plan, pipeline, place, jobs=jobs or cores, occasion=occasion, watch=watch)
+
+
+def submit(  # noqa: PLR0913  # a run has this many sides
+    path: str,
+    target: str,
+    cluster: Cluster,
+    pipeline: str = "regression",
+    *,
+    settings: Mapping[str, str] | None = None,
+    environment: str | None = None,
+    as_of: datetime | None = None,
+    allow_both: Permission | None = None,
+    follow: Follow | None = None,
+    warn: Callable[[tuple[Diagnostic, ...]], None] = lambda _: None,
+) -> str:
+    """Begin a pipeline of a spec on a cluster and give the page on which people see the run.
+
+    With `follow` it comes back only when the run is over.
+
+    Raises:
+        InvalidSpec: it has errors, or says what the target cannot express.
+        UsageError: there is no such pipeline, or the target begins no runs.
+        ClspecError: the cluster cannot be reached or refuses, or the run was followed and did not succeed.
+    """
+    from clspec import backend  # noqa: PLC0415  # a check has no target, and is quicker without
+
+    chosen = backend.load(target)
+    if not isinstance(chosen, backend.Submitter):
+        message = f"target `{target}` begins no runs on a cluster"
+        raise UsageError(message)
+    compiled = compile(path, target, settings, environment, as_of.date() if as_of else None)
+    _refuse_unknown(path, pipeline, compiled.plan)
+    warn(compiled.diagnostics)
+    occasion = backend.Occasion(as_of=_moment(as_of), allow_both=allow_both)
+    options = pipe.options_of(chosen, settings or {})
+    return chosen.submit(compiled.plan, pipeline, options, cluster, occasion, follow)
+
+
+def _refuse_unknown(path: str, pipeline: str, made: Plan) -> None:
+    names = [found.name for found in made.pipelines]
+    if pipeline not in names:
+        message = f"there is no pipeline `{pipeline}` in {path}: it has {', '.join(names)}"
+        raise UsageError(message)
 
 
 def _moment(as_of: datetime | None) -> str:

@@ -159,6 +159,38 @@ def left_out(plan: Plan, target: str) -> Iterator[Diagnostic]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Where a run is begun: the API's URL, and what some of them need to know besides."""
+
+    host: str
+    namespace: str = ""
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Follow:
+    """How a run is followed: `pause` comes back when it is time for the next look, `tell` is told its state."""
+
+    pause: Callable[[], None]
+    tell: Callable[[str], None]
+
+
+@runtime_checkable
+class Submitter(Backend, Protocol):
+    """A backend that also begins runs on a cluster."""
+
+    def submit(  # noqa: PLR0913, PLR0917  # a run has this many sides
+        self, plan: Plan, pipeline: str, options: Any, cluster: Cluster, occasion: Occasion, follow: Follow | None
+    ) -> str:
+        """Begin a run and give the page on which people see it; with `follow` only once it is over.
+
+        Raises:
+            ClspecError: it cannot be begun, or was followed and did not succeed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """A backend as an installed distribution offers it, not loaded yet."""
 

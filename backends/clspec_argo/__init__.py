@@ -15,7 +15,7 @@ from clspec_argo.yaml_text import dump
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clspec.backend import Bundle
+    from clspec.backend import Bundle, Cluster, Follow, Occasion
     from clspec.diagnostic import Diagnostic
     from clspec.plan import Plan
 
@@ -61,6 +61,25 @@ class ArgoBackend:
         if found := findings(made, options.longest_list):
             raise EmitError(found)
         return {file: _HEADER + dump(document) for file, document in made.items()}
+
+    def lint(self, text: str, path: str) -> Sequence[Diagnostic]:
+        """What is wrong with manifests from anywhere: what Argo refuses is an error, what we would not do a warning."""
+        return lint(text, path)
+
+    def submit(  # noqa: PLR0913, PLR0917  # the protocol's own
+        self, plan: Plan, pipeline: str, options: Options, cluster: Cluster, occasion: Occasion, follow: Follow | None
+    ) -> str:
+        """Begin a run through Argo's API; see `clspec.backend.Submitter`."""
+        from clspec_argo.submit import submit  # noqa: PLC0415  # what a compile does without
+
+        def look(state: str) -> None:
+            assert follow is not None  # else nobody looks
+            follow.tell(state)
+            follow.pause()
+
+        namespace = cluster.namespace or "argo"
+        wait = look if follow else None
+        return submit(plan, pipeline, options, cluster.host, occasion, wait, namespace=namespace, token=cluster.token)
 
 
 backend = ArgoBackend()

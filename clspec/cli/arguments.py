@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from clspec.cli import label, registry, review, running, specs
+from clspec.cli import label, manifests, registry, review, running, specs
 from clspec.cli.words import EXIT_CODES, digest
 
 
@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     label.add_arguments(verbs)
     registry.add_arguments(verbs, data_verbs)
     review.add_arguments(verbs)
+    manifests.add_arguments(verbs)
 
     verbs.add_parser("targets", help="list the targets, and what each can and cannot express")
 

@@ -8,8 +8,9 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clspec.cli import label, registry, review, running, specs
+from clspec.cli import label, manifests, registry, review, running, specs
 from clspec.cli.arguments import parser
+from clspec.cli.words import settings
 from clspec.diagnostic import ClspecError, UsageError, did_you_mean, has_errors
 from clspec.report import diagnostics as shown
 
@@ -107,14 +108,7 @@ def _compile(given: argparse.Namespace) -> int:
     from clspec import api
 
     path = specs.path(given)
-    settings = {}
-    for pair in given.set:
-        key, separator, value = pair.partition("=")
-        if not separator:
-            message = f"--set takes KEY=VALUE, not `{pair}`"
-            raise UsageError(message)
-        settings[key] = value
-    compiled = api.compile(path, given.target, settings, given.env, given.as_of)
+    compiled = api.compile(path, given.target, settings(given.set), given.env, given.as_of)
     folder = Path(given.out) if given.out else Path("build", Path(path).stem, given.target)
     api.write(compiled.bundle, folder)
     _show(compiled.diagnostics, given, sys.stderr)
@@ -225,6 +219,7 @@ _VERBS = {
     "targets": _targets,
     "explain": _explain,
     "label": label.run,
+    "lint-manifest": manifests.run,
     **dict.fromkeys(registry.VERBS, _of_registry),
     **review.VERBS,
 }

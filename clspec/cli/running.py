@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from clspec.cli import specs
-from clspec.cli.words import EXIT_CODES, positive
+from clspec.cli.words import EXIT_CODES, positive, settings
 from clspec.diagnostic import UsageError
 from clspec.report import diagnostics as shown
 
@@ -18,15 +19,23 @@ if TYPE_CHECKING:
 
     from clspec.backend import Outcome, Permission
 
+_LOOK_EVERY = 5
+"""Seconds between two looks at a run on a cluster."""
 _TAIL = 64 * 1024
 """So many bytes of a log's end are looked at."""
 
 
 def add_arguments(verbs: Any) -> None:
     """What may be said of a run."""
-    run = verbs.add_parser("run", help="run a pipeline on this machine", epilog=EXIT_CODES)
+    run = verbs.add_parser("run", help="run a pipeline, here or on a cluster", epilog=EXIT_CODES)
     run.add_argument("spec", nargs="?", metavar="SPEC")
-    run.add_argument("--local", action="store_true", required=True, help="on this machine (no other is supported yet)")
+    where = run.add_mutually_exclusive_group(required=True)
+    where.add_argument("--local", action="store_true", help="on this machine")
+    where.add_argument("--target", "-t", metavar="NAME", help="on a cluster: kfp or argo, with --host")
+    run.add_argument("--host", metavar="URL", help="the cluster's API")
+    run.add_argument("--namespace", default="", metavar="NAME", help="the cluster's, where it has some (argo)")
+    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="an option of the target")
+    run.add_argument("--wait", action="store_true", help="follow the run on the cluster to its end")
     run.add_argument("--pipeline", default="regression", metavar="NAME", help="regression or improvement")
     run.add_argument("--jobs", "-j", type=positive, metavar="N", help="steps at a time; default: the number of cores")
     run.add_argument("--as-of", type=specs.moment, metavar="TIME", help="when the run begins, ISO 8601; default: now")
@@ -42,6 +51,8 @@ def run(given: argparse.Namespace) -> int:
     from clspec.cli.progress import Progress
 
     permission = _permission(given)
+    if given.target:
+        return _submit(given, permission)
     progress = Progress(sys.stderr)
     try:
         outcome = api.run(
@@ -65,6 +76,37 @@ def run(given: argparse.Namespace) -> int:
     except BrokenPipeError:  # nobody reads on; the answer is the same
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return outcome.exit_code
+
+
+def _submit(given: argparse.Namespace, permission: Permission | None) -> int:
+    """Begin a run on a cluster, say where it can be seen, and follow it if that is asked."""
+    from clspec import api
+    from clspec.backend import Cluster, Follow
+
+    if not given.host:
+        message = f"a run on `{given.target}` is begun through its API: add --host URL"
+        raise UsageError(message)
+    told: list[str] = []
+
+    def tell(state: str) -> None:
+        if told[-1:] != [state]:
+            told.append(state)
+            print(f"  {shown.visible(state)}", file=sys.stderr)
+
+    url = api.submit(
+        specs.path(given),
+        given.target,
+        Cluster(host=given.host, namespace=given.namespace, token=os.environ.get("CLSPEC_CLUSTER_TOKEN", "")),
+        given.pipeline,
+        settings=settings(given.set),
+        environment=given.env,
+        as_of=given.as_of,
+        allow_both=permission,
+        follow=Follow(pause=lambda: time.sleep(_LOOK_EVERY), tell=tell) if given.wait else None,
+        warn=lambda found: print(shown.as_lines(found), end="", file=sys.stderr),
+    )
+    print(f"run: {url}")
+    return 0
 
 
 def _permission(given: argparse.Namespace) -> Permission | None:

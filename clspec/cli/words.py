@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from clspec.diagnostic import UsageError
+
 EXIT_CODES = (
     "exit codes: 0 fine, 1 a verdict said no or `check` found errors, 2 wrong use or an invalid spec, 3 a step failed"
 )
@@ -24,3 +26,19 @@ def digest(text: str) -> str:
         message = "an image digest is `sha256:` and 64 hexadecimal digits"
         raise argparse.ArgumentTypeError(message)
     return text
+
+
+def settings(pairs: list[str]) -> dict[str, str]:
+    """The options of a target from `KEY=VALUE` texts.
+
+    Raises:
+        UsageError: one is no such pair.
+    """
+    found = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator:
+            message = f"--set takes KEY=VALUE, not `{pair}`"
+            raise UsageError(message)
+        found[key] = value
+    return found

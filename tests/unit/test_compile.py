@@ -153,8 +153,8 @@ def test_a_changed_line_of_code_changes_what_is_emitted(tiny):
 def test_an_option_reaches_the_target(tiny):
     given = clspec("compile", tiny, "-t", "argo", "--set", "store=s3://bucket/prefix", cwd=tiny.parent)
     assert given.returncode == 0, given.stderr
-    (text,) = [t.decode() for t in tree(tiny.parent / "build").values() if t is not None]
-    assert "s3://bucket/prefix" in text
+    texts = [t.decode() for t in tree(tiny.parent / "build").values() if t is not None]
+    assert any("s3://bucket/prefix" in text for text in texts)
     assert "CLS505" not in given.stderr
 
 
@@ -331,7 +331,8 @@ def test_a_mount_with_room_takes_the_files(tiny):
     folder.mkdir()
     command = [CLSPEC, "compile", str(tiny), "-t", "argo", "-o", str(folder)]
     code, complaint, left = mounted(folder, "-t tmpfs -o size=1m none", command)
-    assert (code, left) == (0, ["regression.workflowtemplate.yaml"]), complaint
+    assert code == 0, complaint
+    assert "regression.workflowtemplate.yaml" in left
 
 
 # -- targets of other people -------------------------------------------------------------------------------------------
