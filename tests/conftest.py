@@ -4,6 +4,7 @@ import os
 import sys
 
 import pytest
+from servers import s3, uri  # noqa: F401  # fixtures
 
 
 @pytest.fixture(autouse=True)

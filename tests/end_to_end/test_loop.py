@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from clspec.data.storage import storage_at
+
 DATA = Path(__file__).resolve().parents[1] / "data" / "loop"
 NOW = "2026-05-02T00:00:00Z"
 BEGAN = datetime(2026, 5, 1, tzinfo=UTC)
@@ -134,3 +136,28 @@ def test_nothing_is_mined_twice_and_nothing_golden_is_learned(project):
     assert queued
     held = pq.read_table(next((store(project) / "datasets" / "drives" / "parts").glob("*.parquet")))
     assert not any(key.startswith("golden") for key in held.column("id").to_pylist())
+
+
+def test_the_loop_closes_in_a_bucket_too(s3, monkeypatch, tmp_path):
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    storage_at("s3://bucket").write("made", b"")  # with its first object the bucket is there
+    folder = Path(shutil.copytree(DATA, tmp_path / "project", ignore=shutil.ignore_patterns("__pycache__")))
+    spec = folder / "loop.yaml"
+    spec.write_text(spec.read_text().replace("store: .clspec/store", "store: s3://bucket/loop"))
+    (folder / "pyproject.toml").write_text('[tool.clspec]\nspec = "loop.yaml"\n')
+    fleet(folder, "b", 40)
+    (folder / "data" / "complaints.jsonl").write_text('{"event": "b-e001-0", "right": "go", "written": null}\n')
+    clspec(folder, "lock")
+    improve(folder)
+    clspec(folder, "label", "export", "tasks.jsonl")
+    items = [json.loads(line) for line in (folder / "tasks.jsonl").read_text().splitlines()]
+    answers = [{"key": i["key"], "label": truth(i["data"]["light"], i["data"]["gap"]), "by": "ann"} for i in items]
+    (folder / "labels.jsonl").write_text("".join(json.dumps(answer) + "\n" for answer in answers))
+    clspec(folder, "label", "import", "labels.jsonl")
+    improve(folder)
+    report = newest_report(folder)
+    assert report["verdict"] == "pass"
+    clspec(folder, "promote", report["loop"]["promoted"]["model"], "--stage", "champion", "--approved-by", "board")
+    assert "champion" in clspec(folder, "models")
+    assert not (folder / ".clspec" / "store").exists()

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_storage import s3, uri  # noqa: F401  # fixtures
 
 from clspec.data.queue import Queue
 from clspec.data.queue_log import Log
@@ -488,7 +487,7 @@ def tell(process, *order):
     process.stdin.flush()
 
 
-def test_two_processes_that_write_at_once_lose_and_double_nothing(uri):  # noqa: F811  # the fixture
+def test_two_processes_that_write_at_once_lose_and_double_nothing(uri):  # the fixture
     rounds = 8
     storage_at(uri).write("the bucket", b"exists")
     writers = [writer(uri) for _ in range(2)]

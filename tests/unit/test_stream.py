@@ -14,7 +14,6 @@ from textwrap import dedent
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_storage import s3
 
 from clspec.data import sources, stream
 from clspec.data.sources import Place
@@ -23,7 +22,6 @@ from clspec.data.table import DataError
 from clspec.data.usercode import UserCodeFailed
 from clspec.diagnostic import UsageError
 
-__all__ = ["s3"]
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
 
