@@ -96,6 +96,7 @@ def export(  # noqa: PLR0913  # each is a choice of who exports
     asked = not_golden(facts, _feedback(facts).append_to, found, waiting(found.contents(), name))[:limit]
     if not asked:
         message = "nothing waits for labels" + ("" if name is None else f" by {name}")
+        message += ": `clspec label list` counts what is in the queue, a run of the improvement pipeline fills it"
         raise Refused(message)
     questions = _questions(facts, found, asked)
     binary = any(isinstance(value, bytes) for _, data in questions for value in data.values())

@@ -7,6 +7,7 @@ from typing import Any
 
 from clspec.cli import label, manifests, registry, review, running, specs
 from clspec.cli.words import EXIT_CODES, digest
+from clspec.diagnostic import did_you_mean
 
 
 class _Command(argparse.ArgumentParser):
@@ -14,6 +15,13 @@ class _Command(argparse.ArgumentParser):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(allow_abbrev=False, **given)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Name the word that was meant, where one is close, before all the others."""
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            hint = did_you_mean(str(value), known) or "known: " + ", ".join(f"`{word}`" for word in known)
+            raise argparse.ArgumentError(action, f"there is no `{value}`: {hint}")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from clspec.registry.history import Told
 
 _LISTED = 20
+_SHOWN = 5
+_WIDE = 158
 _DIGEST = 19
 """`sha256:` and twelve digits: enough to name a model or a version."""
 
@@ -29,7 +31,7 @@ def add_arguments(verbs: Any, data_verbs: Any) -> None:
     """What may be said of models, and of datasets besides `add`."""
     promote = verbs.add_parser("promote", help="take a registered model up the stages", epilog=EXIT_CODES)
     promote.add_argument("model", metavar="MODEL", help="its digest, or the first digits of it")
-    promote.add_argument("--stage", metavar="ALIAS", help="up to this stage; default: as far as nobody has to approve")
+    promote.add_argument("--stage", metavar="ALIAS", help="up to this stage; default: as far as the approvals reach")
     promote.add_argument("--approved-by", metavar="NAME", help="who approves, where the stage asks for that")
     promote.add_argument("--why", default="", metavar="TEXT")
     rollback = verbs.add_parser("rollback", help="give a stage back to the model before", epilog=EXIT_CODES)
@@ -137,8 +139,9 @@ def _models(given: argparse.Namespace, facts: Facts) -> int:
         return 0
     if not found:
         print("no model is registered: a run registers one when it passes")
+    widest = max((len(", ".join(model.stages)) for model in found), default=0)
     for model in found:
-        holds = ", ".join(model.stages) or "-"
+        holds = (", ".join(model.stages) or "-").ljust(widest)
         data = ", ".join(f"{name} {digest[:_DIGEST]}" for name, digest in model.datasets.items())
         print(f"{model.digest[:_DIGEST]}  {model.registered:%Y-%m-%d %H:%M}  {model.pipeline:<11}  {holds}  {data}")
     return 0
@@ -204,9 +207,14 @@ def _show(given: argparse.Namespace, facts: Facts) -> int:
     print(_line(found.told))
     for label, count in found.labels.items():
         print(f"  {visible(label)}: {count}")
-    for row in found.rows.slice(0, _LISTED).to_pylist():
-        print("  " + "  ".join(f"{name}={visible(f'{value!r:.40}')}" for name, value in row.items()))
+    for row in found.rows.slice(0, _SHOWN).to_pylist():
+        print("  " + _clipped("  ".join(f"{name}={visible(f'{value!r:.40}')}" for name, value in row.items())))
     return 0
+
+
+def _clipped(text: str) -> str:
+    """A row of many columns as far as a line goes."""
+    return text if len(text) <= _WIDE else text[: _WIDE - 1] + "…"
 
 
 def _diff(given: argparse.Namespace, facts: Facts) -> int:
@@ -235,6 +243,8 @@ def _erase(given: argparse.Namespace, facts: Facts) -> int:
     print(
         f"{given.dataset} version {version.number}: {found.removed} rows erased, {version.rows} left, {version.digest}"
     )
+    if not found.removed and not found.queued:
+        print("  no row has any of these keys: is one of them misspelt?")
     print(f"  the label queue held {found.queued} of them; {len(set(given.key))} keys are barred from coming back")
     for model in found.models:
         print(f"  model {model} learned from them" + (", and was champion" if model in found.champions else ""))

@@ -72,7 +72,7 @@ def run(given: argparse.Namespace) -> int:
     finally:
         progress.close()
     try:
-        _show(outcome)
+        _show(outcome, f" --spec {given.spec}" if given.spec else "")
     except BrokenPipeError:  # nobody reads on; the answer is the same
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return outcome.exit_code
@@ -123,8 +123,11 @@ def _permission(given: argparse.Namespace) -> Permission | None:
     return Permission(by=given.by, why=given.why)
 
 
-def _show(outcome: Outcome) -> None:
-    """The loop's tables and the scenarios', where the report lies, and what ended the run if something did."""
+def _show(outcome: Outcome, spec: str) -> None:
+    """The loop's story and the scenarios' table, where the report lies, and what ended the run if something did.
+
+    `spec` is how a command that follows names the spec, with a space before it; empty where it need not.
+    """
     from clspec.report import loop
     from clspec.report.scenarios import as_text
 
@@ -137,12 +140,14 @@ def _show(outcome: Outcome) -> None:
         print(f"verdict: {verdict['verdict']}")
         for reason in verdict["reasons"]:
             print(f"  {shown.visible(reason)}")
-    if note := _behind(outcome):
+    if note := _behind(outcome, spec.removeprefix(" --spec")):
         print(note)
     if outcome.report is not None:
         print(f"report: {outcome.report / 'report.html'}")
     if model := _candidate(outcome):
         print(f"model: {model}")
+    if digest := _registered(outcome):
+        print(f"registered: {digest}; up the stages with: clspec promote {digest}{spec}")
     print(f"run: {outcome.run}, logs in {outcome.folder}")
     if outcome.log is not None and (outcome.failed != "conclude" or outcome.verdict is None):
         lines = [line for line in _end_of(outcome.log) if not line.startswith('{"progress"')]
@@ -156,7 +161,15 @@ def _candidate(outcome: Outcome) -> Path | None:
     return next(made, None)
 
 
-def _behind(outcome: Outcome) -> str:
+def _registered(outcome: Outcome) -> str:
+    """The first digits of the digest under which the model was registered; empty where none was, or it went up itself."""
+    found = outcome.outputs.get("register", {}).get("registered")
+    if found is None or outcome.outputs.get("promote"):
+        return ""
+    return str(json.loads(found.read_bytes())["model"]).removeprefix("sha256:")[:12]
+
+
+def _behind(outcome: Outcome, spec: str) -> str:
     """That a regression is pinned to other data than the champion's, and how to follow it; empty where it is not."""
     path = outcome.outputs.get("pin", {}).get("standing")
     standing = json.loads(path.read_bytes()) if path is not None else {"pipeline": "", "moved": []}
@@ -164,7 +177,7 @@ def _behind(outcome: Outcome) -> str:
     if standing["pipeline"] != "regression" or not moved:
         return ""
     what = " and ".join(moved)
-    return f"note: the {what} data is not the champion's; `clspec lock SPEC --from-champion` moves the pins to it"
+    return f"note: the {what} data is not the champion's; `clspec lock{spec} --from-champion` moves the pins to it"
 
 
 _TOLD = {

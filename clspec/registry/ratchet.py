@@ -220,9 +220,10 @@ def _chosen(facts: Facts, rows: pa.Table, column: str, wanted: Wanted) -> tuple[
         values.pop()
     least = catalog.MIN_CLUSTERS if facts.spec.golden.cluster_by is not None else 1
     if len(values) < least:
+        enough = f"half are left to learn from: say with --limit how many may become golden, {least} or more"
         message = (
-            f"the mistakes that are fixed are of {len(fixed)} `{column}`; {least} are needed for a verdict, and half "
-            f"are left to learn from: wait for more, or say with --limit how many may become golden"
+            f"the mistakes that are fixed are of {len(fixed)} `{column}`, and {least} are needed for a verdict: "
+            f"{'wait for more' if len(fixed) < least else enough}"
         )
         raise Refused(message)
     groups = pa.array(values, type=rows.schema.field(column).type)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from clspec.report.loop import tables
 from clspec.report.scenarios import rows, worst
+from clspec.report.story import story
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -75,11 +76,15 @@ def page(content: Mapping[str, Any]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     scenarios = tuple(_scenarios(content))
     shown = list(rows(content))
+    told = content.get("loop", {})
     return environment.from_string(source).render(
         content={key: content[key] for key in ("spec", "verdict", "reasons", "made_by", "training")},
         warnings=content.get("warnings", []),
         champion=content.get("champion"),
-        loop_told={word: _facts(told) for word, told in content.get("loop", {}).items()},
+        story=story(told),
+        loop_tables=tables(told),
+        alarms=told.get("labels", {}).get("alarms", []),
+        why_none=_why_none(told),
         seeds=[seed["seed"] for seed in content["seeds"]],
         rows=shown,
         compared=any(row.champion != "-" for row in shown),
@@ -139,9 +144,10 @@ def _slices(judged: Sequence[Mapping[str, Any]]) -> Iterator[_Slice]:
             )
 
 
-def _facts(told: Mapping[str, Any]) -> dict[str, str]:
-    """What a step of the loop told, each entry as one reads it."""
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in told.items()}
+def _why_none(told: Mapping[str, Any]) -> str:
+    """Why the loop trained nothing, where it decided so."""
+    decision = told.get("decision", {"retrain": True})
+    return "" if decision["retrain"] else str(decision["reason"])
 
 
 def _wrong(examples: Mapping[str, Any], scenario: str, part: str) -> tuple[_Example, ...]:

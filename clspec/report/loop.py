@@ -110,4 +110,4 @@ def as_text(told: Mapping[str, Mapping[str, Any]], width: int) -> str:
         drawn.add_row(Text(name if name != last else ""), Text(visible(text)))
         last = name
     Console(file=stream, width=width, color_system=None, highlight=False).print(drawn)
-    return stream.getvalue().rstrip("\n")
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())

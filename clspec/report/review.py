@@ -88,7 +88,7 @@ def _amounts(one: Expense | None) -> str:
     if one is None:
         return "not there"
     open_ = f", and {one.unlimited} steps without a timeout" if one.unlimited else ""
-    return f"{one.steps} steps, at most {one.gpu_hours:g} GPU-hours and {one.core_hours:g} core-hours{open_}"
+    return f"{one.steps} steps, at most {one.gpu_hours:.3g} GPU-hours and {one.core_hours:.3g} core-hours{open_}"
 
 
 def as_json(outcomes: Sequence[Outcome]) -> str:

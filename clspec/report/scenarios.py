@@ -1,4 +1,4 @@
-"""A verdict as a table: each check of each case with its estimate, bound, threshold, samples, verdict and reason."""
+"""A verdict as a table: each check of each case with its estimate, bound, threshold, samples and verdict."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _STYLES = {"fail": "bold red", "inconclusive": "yellow", "not_compared": "yellow", "pass": "green"}
 """How each verdict is shown, the worst first."""
+
+_WIDEST = 1000
 
 
 def worst(verdicts: Iterable[str]) -> str:
@@ -103,7 +105,7 @@ def _number(value: float | None) -> str:
 
 
 def table(verdict: Mapping[str, Any]) -> Table:
-    """The table for a terminal; only what stands against the model is explained in full."""
+    """The table for a terminal, without the reasons: with them it would be wider than most."""
     from rich.table import Table  # noqa: PLC0415  # only a run needs it
     from rich.text import Text  # noqa: PLC0415
 
@@ -115,7 +117,6 @@ def table(verdict: Mapping[str, Any]) -> Table:
     for name in ("estimate", *(("champion",) if compared else ()), "bound", "threshold", "samples"):
         made.add_column(name, justify="right", no_wrap=True)
     made.add_column("verdict", no_wrap=True)
-    made.add_column("reason", overflow="fold", min_width=24)
     last = ""
     for row in shown:
         name = row.scenario + ("" if row.must_pass else " *")
@@ -130,18 +131,38 @@ def table(verdict: Mapping[str, Any]) -> Table:
             row.threshold,
             row.samples,
             Text(row.verdict, style=style),
-            Text("" if row.verdict == "pass" else visible(row.reason)),
         )
         last = name
     return made
 
 
 def as_text(verdict: Mapping[str, Any], width: int) -> str:
-    """The table as plain text of at most so many columns, what the star means, and what the verdict warns of."""
-    from rich.console import Console  # noqa: PLC0415
+    """The table as plain text, what the star means, what the verdict does not explain, and what it warns of.
 
-    stream = io.StringIO()
-    Console(file=stream, width=width, color_system=None, highlight=False).print(table(verdict))
+    The table is as wide as it has to be, even where a terminal has fewer columns: a number that is cut is another number.
+    """
+    from rich.console import Console  # noqa: PLC0415
+    from rich.measure import Measurement  # noqa: PLC0415
+
+    drawn, stream = table(verdict), io.StringIO()
+    console = Console(file=stream, width=width, color_system=None, highlight=False)
+    needed = Measurement.get(console, console.options.update(max_width=_WIDEST), drawn).minimum
+    console.print(drawn, width=needed, no_wrap=True, crop=False)
     stars = any(not row.must_pass for row in rows(verdict))
-    warnings = "".join(f"warning: {visible(text)}\n" for text in verdict.get("warnings", []))
-    return stream.getvalue() + ("* not must-pass: shown, refuses no model\n" if stars else "") + warnings
+    lines = [
+        *(line.rstrip() for line in stream.getvalue().splitlines()),
+        *(["* not must-pass: shown, refuses no model"] if stars else []),
+        *_unexplained(verdict),
+        *(f"warning: {visible(text)}" for text in verdict.get("warnings", [])),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _unexplained(verdict: Mapping[str, Any]) -> Iterator[str]:
+    """Why a check is not passed, where the verdict's own reasons do not say so; once for all seeds with one reason."""
+    told: dict[tuple[str, ...], list[str]] = {}
+    for row in rows(verdict):
+        if row.verdict != "pass" and not any(row.reason in reason for reason in verdict["reasons"]):
+            told.setdefault((row.scenario, row.check, row.verdict, row.reason), []).append(row.seed)
+    for (scenario, check, word, reason), seeds in told.items():
+        yield visible(f"  {scenario}, {check} (seed {', '.join(seeds)}): {word}: {reason}")

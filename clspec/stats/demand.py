@@ -7,6 +7,7 @@ its error. Each answers the same four questions, so that a verdict and Holm's co
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 
 from clspec.catalog import (
     LATENCY_SHARE,
@@ -24,7 +25,14 @@ from clspec.stats import paired, proportion
 from clspec.stats.limits import UNLIMITED, Limits
 from clspec.stats.paired import Paired, difference_lower_bound, p_value_non_inferior
 from clspec.stats.proportion import Tally, lower_bound, p_value_at_least, p_value_at_most, upper_bound
-from clspec.stats.spread import Spread, p_value_over, p_value_under, spread_lower_bound, spread_upper_bound
+from clspec.stats.spread import (
+    Spread,
+    groups_needed,
+    p_value_over,
+    p_value_under,
+    spread_lower_bound,
+    spread_upper_bound,
+)
 from clspec.stats.wording import number, percent, plain, shown
 
 
@@ -137,7 +145,7 @@ def of_spread(demand: Demand, seen: Spread) -> Answer:
         p_value=(p_value_under if upper else p_value_over)(seen, threshold, limits) if possible else 1.0,
         faultless=0.0,  # how small the error could have been, the rows do not say
         reason=reason if possible else f"the value {seen.value:.4g} is outside the metric's range",
-        out_of_reach=_spread_out_of_reach(seen) if possible else "",
+        out_of_reach=(_spread_out_of_reach(seen) or _too_skewed(demand, seen)) if possible else "",
     )
 
 
@@ -220,3 +228,16 @@ def _spread_out_of_reach(seen: Spread) -> str:
     if seen.freedom < 1:
         return "the value rests on one group of rows alone, so that its error is unknown"
     return ""
+
+
+def _too_skewed(demand: Demand, seen: Spread) -> str:
+    """Why a value without an end above says nothing yet: a few rows make most of it. Differences are more even."""
+    if demand.kind == "margin" or demand.limits.high < inf:
+        return ""
+    needed = groups_needed(seen)
+    if seen.groups >= needed:
+        return ""
+    return (
+        f"a few rows make most of the value: with {seen.groups} groups of such skewed ones its bound is not to be "
+        f"trusted, {needed} would be needed"
+    )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from math import copysign, fsum, inf, isfinite, sqrt
+from math import ceil, copysign, fsum, inf, isfinite, sqrt
 from typing import TYPE_CHECKING
 
 from scipy.special import stdtr, stdtrit
@@ -22,6 +22,7 @@ from clspec.stats.limits import UNLIMITED, Limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
+_COCHRAN = 25
 MOST_GROUPS = 100
 """More groups would cost time and tell little: the error of the error is a fourteenth of it with a hundred."""
 
@@ -43,9 +44,11 @@ class Spread:
     rows: int
     clusters: int | None
     """None where every row is independent."""
+    skew: float = 0.0
+    """The skewness of what the groups add to the value: positive where a few of them add much."""
 
     def __post_init__(self) -> None:
-        numbers = isfinite(self.value) and isfinite(self.error) and self.error >= 0
+        numbers = all(map(isfinite, (self.value, self.error, self.skew))) and self.error >= 0
         counts = 0 <= self.groups <= self.rows and 0 <= (self.clusters or 0) <= self.rows
         if not numbers or not counts or not 0 <= self.freedom <= max(0, self.groups - 1):
             message = f"no such value and error: {self}"
@@ -80,7 +83,19 @@ def jackknife(value: float, without: Sequence[float], rows: int, clusters: int |
     squares, fourths = fsum(c**2 for c in changes), fsum(c**4 for c in changes)
     # Where the squares are all of one size this is G - 1; where one group alone changes the value it is 0.
     freedom = min(count - 1.0, max(0.0, squares * squares / fourths - 1)) if fourths else 0.0
-    return Spread(value, sqrt((count - 1) / count * squares), count, freedom, rows, clusters)
+    error = sqrt((count - 1) / count * squares)
+    # What a group adds is what leaving it out takes away.
+    skew = -fsum(c**3 for c in changes) / count / (squares / count) ** 1.5 if fourths else 0.0
+    return Spread(value, error, count, freedom, rows, clusters, skew)
+
+
+def groups_needed(seen: Spread) -> int:
+    """How many groups it takes until a mean of such skewed ones is near enough to normal: 25 times the square.
+
+    Cochran 1977, Sampling Techniques, section 2.15. A sample whose few largest values make its mean has not seen the
+    larger ones, and its bound promises too much.
+    """
+    return ceil(_COCHRAN * seen.skew**2)
 
 
 def spread_lower_bound(seen: Spread, confidence: float, limits: Limits = UNLIMITED) -> float:

@@ -20,7 +20,7 @@ def run(job: Job) -> None:
     """Write `report`: a folder with `report.html`, which needs no other file, and `report.json`.
 
     Raises:
-        StepFailed: the verdict or the metrics do not have the form that the gate and the evaluation give them.
+        StepFailed: the verdict, the metrics or what the loop told do not have the form that their steps give them.
     """
     judged = job.read_json("verdict") if job.has("verdict") else _NOT_JUDGED
     content = {
@@ -34,7 +34,7 @@ def run(job: Job) -> None:
     try:
         text = page(content)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
-        message = f"the verdict cannot be shown, it does not have the gate's form: {error!r}"
+        message = f"no report can be made: the verdict, or what the loop's steps told, does not have its form: {error!r}"
         raise StepFailed(message) from error
     folder = job.outputs["report"]
     folder.mkdir()

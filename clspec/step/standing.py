@@ -76,7 +76,21 @@ def _judge(job: Job, found: Champion, moved: Mapping[str, tuple[Any, Any]]) -> N
 
 
 def _listed(words: Iterable[str], moved: Mapping[str, tuple[Any, Any]]) -> str:
-    return "; ".join(f"{_NAMES[word]} was {moved[word][0]} and is {moved[word][1]}" for word in words)
+    return "; ".join(_change(_NAMES[word], *moved[word]) for word in words)
+
+
+def _change(name: str, before: Any, now: Any) -> str:
+    """What was and what is; of two mappings only the entries that differ."""
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return f"{name} was {before} and is {now}"
+    entries = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    return ", ".join(
+        f"{name}: `{key}` was {_value(before, key)} and is {_value(now, key)}" for key in entries
+    )
+
+
+def _value(entries: Mapping[str, Any], key: str) -> str:
+    return json.dumps(entries[key]) if key in entries else "not there"
 
 
 _NAMES = {

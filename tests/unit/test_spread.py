@@ -14,6 +14,7 @@ from clspec.stats.limits import UNLIMITED, Limits
 from clspec.stats.quantile import quantile
 from clspec.stats.spread import (
     Spread,
+    groups_needed,
     jackknife,
     p_value_over,
     p_value_under,
@@ -142,6 +143,15 @@ def test_values_and_errors_that_cannot_be(impossible):
         impossible()
 
 
+def test_a_few_large_groups_ask_for_many():
+    even = jackknife(0.5, [0.5 + (-1) ** n * 0.01 for n in range(60)], 60, None)
+    assert (even.skew, groups_needed(even)) == (pytest.approx(0), 0)
+    one = [1.0 if n else 0.0 for n in range(60)]  # without the first row the mean falls
+    uneven = jackknife(1.0, one, 60, None)
+    assert uneven.skew == pytest.approx(60**0.5)
+    assert groups_needed(uneven) == pytest.approx(25 * 60, abs=1)
+
+
 def test_plain_numbers():
     assert asdict(Spread(0.5, 0.1, 50, 49.0, 60, None)) == {
         "value": 0.5,
@@ -150,6 +160,7 @@ def test_plain_numbers():
         "freedom": 49.0,
         "rows": 60,
         "clusters": None,
+        "skew": 0.0,
     }
 
 
