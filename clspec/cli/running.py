@@ -136,7 +136,7 @@ def _show(outcome: Outcome, spec: str) -> None:
         print("\n" + loop.as_text(told, width))
     if outcome.verdict is not None:
         verdict = json.loads(outcome.verdict.read_bytes())
-        print("\n" + as_text(verdict, width))
+        print("\n" + as_text(verdict))
         print(f"verdict: {verdict['verdict']}")
         for reason in verdict["reasons"]:
             print(f"  {shown.visible(reason)}")

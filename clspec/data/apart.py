@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _OWN = "clspec."
+_PR_SET_PDEATHSIG = 1
 
 
 def run(function: str, arguments: Mapping[str, Any], died: Callable[[str], ClspecError]) -> Any:
@@ -30,12 +35,14 @@ def run(function: str, arguments: Mapping[str, Any], died: Callable[[str], Clspe
     with tempfile.TemporaryDirectory(prefix="clspec-") as folder:
         asked, answered = Path(folder, "asked.json"), Path(folder, "answered.json")
         asked.write_text(json.dumps({"function": function, "arguments": arguments}), encoding="utf-8")
-        command = [sys.executable, "-P", "-m", "clspec.data.apart", str(asked), str(answered)]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:  # noqa: S603  # our own program
+        command = [sys.executable, "-P", "-m", "clspec.data.apart", str(asked), str(answered), str(os.getpid())]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True) as process:  # noqa: S603  # our own
             try:
                 code = process.wait()
             except BaseException:
-                process.kill()
+                with suppress(ProcessLookupError):  # it, and what it has begun, which is of its session
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
                 raise
         if not answered.is_file():
             raise died(f"signal {-code}" if code < 0 else f"exit code {code}")
@@ -62,6 +69,14 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
         return {"fault": traceback.format_exc()}
 
 
+def _end_with(parent: int) -> None:
+    """Have this process end where the one that waits for it does, however that ends; Linux alone can say so."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it has ended already
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _main(asked: Path, answered: Path) -> None:
     answer = json.dumps(_answer(json.loads(asked.read_text(encoding="utf-8"))))
     unfinished = answered.with_suffix(".unfinished")
@@ -70,4 +85,5 @@ def _main(asked: Path, answered: Path) -> None:
 
 
 if __name__ == "__main__":
+    _end_with(int(sys.argv[3]))
     _main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -136,18 +136,15 @@ def table(verdict: Mapping[str, Any]) -> Table:
     return made
 
 
-def as_text(verdict: Mapping[str, Any], width: int) -> str:
+def as_text(verdict: Mapping[str, Any]) -> str:
     """The table as plain text, what the star means, what the verdict does not explain, and what it warns of.
 
     The table is as wide as it has to be, even where a terminal has fewer columns: a number that is cut is another number.
     """
     from rich.console import Console  # noqa: PLC0415
-    from rich.measure import Measurement  # noqa: PLC0415
 
-    drawn, stream = table(verdict), io.StringIO()
-    console = Console(file=stream, width=width, color_system=None, highlight=False)
-    needed = Measurement.get(console, console.options.update(max_width=_WIDEST), drawn).minimum
-    console.print(drawn, width=needed, no_wrap=True, crop=False)
+    stream = io.StringIO()
+    Console(file=stream, width=_WIDEST, color_system=None, highlight=False).print(table(verdict))
     stars = any(not row.must_pass for row in rows(verdict))
     lines = [
         *(line.rstrip() for line in stream.getvalue().splitlines()),

@@ -34,7 +34,9 @@ def run(job: Job) -> None:
     try:
         text = page(content)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
-        message = f"no report can be made: the verdict, or what the loop's steps told, does not have its form: {error!r}"
+        message = (
+            f"no report can be made: the verdict, or what the loop's steps told, does not have its form: {error!r}"
+        )
         raise StepFailed(message) from error
     folder = job.outputs["report"]
     folder.mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from clspec.data.promotion import Champion, champion
@@ -84,9 +85,7 @@ def _change(name: str, before: Any, now: Any) -> str:
     if not isinstance(before, dict) or not isinstance(now, dict):
         return f"{name} was {before} and is {now}"
     entries = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
-    return ", ".join(
-        f"{name}: `{key}` was {_value(before, key)} and is {_value(now, key)}" for key in entries
-    )
+    return ", ".join(f"{name}: `{key}` was {_value(before, key)} and is {_value(now, key)}" for key in entries)
 
 
 def _value(entries: Mapping[str, Any], key: str) -> str:

@@ -31,14 +31,18 @@ def test_it_ends_well_and_shows_both_verdicts(demo):
 def test_every_seed_fails_the_dogs_alone_first_and_nothing_after(demo):
     assert demo.returncode == 0
     reports = sorted((ROOT / "build/demo/.clspec/runs").glob("*/report/report.json"), key=lambda p: p.stat().st_mtime)
-    first, second = (json.loads(path.read_text()) for path in reports)
+    first, mined, second = (json.loads(path.read_text()) for path in reports)
+    assert (mined["verdict"], mined["seeds"]) == ("not judged", [])
+    assert mined["loop"]["decision"]["retrain"] is False
     assert [{s["id"] for s in seed["scenarios"] if s["verdict"] != "pass"} for seed in first["seeds"]] == [
         {"dog-crossing"}
     ] * 3
-    assert {s["verdict"] for seed in second["seeds"] for s in seed["scenarios"]} == {"pass"}
+    assert {s["verdict"] for seed in second["seeds"] for s in seed["scenarios"]} == {"pass", "not_compared"}
+    assert second["verdict"] == "pass"
     assert first["made_by"]["code"] == second["made_by"]["code"]  # one dimension moved
     assert first["made_by"]["datasets"]["golden"] == second["made_by"]["datasets"]["golden"]
-    assert first["made_by"]["datasets"]["canonical"] != second["made_by"]["datasets"]["canonical"]
+    assert second["loop"]["appended"]["digest"] != first["made_by"]["datasets"]["canonical"]
+    assert second["loop"]["promoted"]["awaiting"] == "champion"
 
 
 def test_a_model_is_registered_only_on_the_pass(demo):

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine runs
 
 TINY = Path(__file__).parents[1] / "data" / "tiny"
 CLSPEC = [sys.executable, "-m", "clspec"]
-IMPURE = {"pin", "register", "conclude"}
+IMPURE = {"pin", "gate", "register", "conclude"}
 LINE = re.compile(r"^  [+=!x-] (\S+) +(done|up to date|skipped|said no|failed)\b", re.MULTILINE)
 
 

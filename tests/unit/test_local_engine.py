@@ -677,7 +677,8 @@ def test_steps_do_not_overlap_beyond_jobs_and_cores(site, jobs, cpu):
 
 def test_what_depends_on_a_skipped_step_is_skipped(site):
     """A gate without seeds says no."""
-    config = json.dumps({"spec": "engine", "seeds": [], "scenarios": []})
+    nothing = {"seeds": [], "scenarios": [], "baseline": None, "reuse": None, "golden": "sha256:g"}
+    config = json.dumps({"spec": "engine", **nothing})
     verdict = Artifact(name="verdict", type=ArtifactType.VERDICT)
     gate = dataclasses.replace(
         site.named("gate"), config=config, inputs=(), needs=(), outputs=(verdict,), parameters=("outcome",)

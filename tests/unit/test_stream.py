@@ -233,9 +233,12 @@ def postgres(tmp_path_factory):
     folder = tmp_path_factory.mktemp("postgres")
     who = {}
     if os.getuid() == 0:  # the server refuses to run as root
-        name = next(user.pw_name for user in pwd.getpwall() if user.pw_name in {"postgres", "nobody"})
+        known = {user.pw_name for user in pwd.getpwall()}
+        name = "postgres" if "postgres" in known else "nobody"
         who = {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
-        for place in (folder, *folder.parents[:2]):
+        for place in (folder, *folder.parents):
+            if place.stat().st_mode & 0o005 == 0o005:
+                break
             place.chmod(0o755)
         shutil.chown(folder, name)
     (folder / "password").write_text(PASSWORD)
