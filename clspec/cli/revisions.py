@@ -100,7 +100,10 @@ def revision(top: Path, word: str) -> Revision:
     try:
         found = _git(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{word}^{{commit}}")
     except UsageError:
-        message = f"git knows no commit `{word}` here: name another with --against, or fetch it (in a workflow: `fetch-depth: 0`)"
+        message = (
+            f"git knows no commit `{word}` here: name another with --against, or fetch it "
+            f"(in a workflow: `fetch-depth: 0`)"
+        )
         raise UsageError(message) from None
     commit = found.decode().strip()
     listed = _git(top, "ls-tree", "-r", "-z", "--full-tree", commit)

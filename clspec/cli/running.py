@@ -162,7 +162,7 @@ def _candidate(outcome: Outcome) -> Path | None:
 
 
 def _registered(outcome: Outcome) -> str:
-    """The first digits of the digest under which the model was registered; empty where none was, or it went up itself."""
+    """The first digits of the digest of the model that was registered; empty where none was, or it went up itself."""
     found = outcome.outputs.get("register", {}).get("registered")
     if found is None or outcome.outputs.get("promote"):
         return ""

@@ -139,7 +139,7 @@ def table(verdict: Mapping[str, Any]) -> Table:
 def as_text(verdict: Mapping[str, Any]) -> str:
     """The table as plain text, what the star means, what the verdict does not explain, and what it warns of.
 
-    The table is as wide as it has to be, even where a terminal has fewer columns: a number that is cut is another number.
+    The table is as wide as it has to be, even where a terminal has fewer columns: a cut number is another number.
     """
     from rich.console import Console  # noqa: PLC0415
 
