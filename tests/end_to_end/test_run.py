@@ -128,7 +128,9 @@ def test_a_first_run_does_everything_and_shows_it(finished):
     assert "> train-seed-2 started" in first.err
     assert "\033" not in first.err  # nobody looks at a terminal
     assert "verdict: pass" in first.out
-    assert len(project.models()) == 1
+    (record,) = project.models()
+    digest = json.loads(record.read_text())["model"].removeprefix("sha256:")[:12]
+    assert f"registered: {digest}; up the stages with: clspec promote {digest}" in first.out
     report = re.search(r"^report: (.+)$", first.out, re.MULTILINE)[1]
     assert json.loads(Path(report).with_name("report.json").read_text())["verdict"] == "pass"
     assert not list(project.state.glob("runs/*/work"))

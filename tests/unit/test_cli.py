@@ -107,6 +107,21 @@ def test_wrong_use_is_2_and_says_how_it_goes(capsys, arguments):
     assert err.startswith("usage: clspec")
 
 
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        (["chekc"], "there is no `chekc`: did you mean `check`?"),
+        (["label", "lst"], "there is no `lst`: did you mean `list`?"),
+        (["models", "--format", "jsno"], "there is no `jsno`: did you mean `json`?"),
+        (["xyz"], "there is no `xyz`: known: `check`, `compile`, "),
+    ],
+)
+def test_a_slip_in_a_command_is_told_what_was_meant(capsys, said, hint):
+    code, _, err = answered(capsys, *said)
+    assert code == 2
+    assert hint in err
+
+
 def test_no_command_is_wrong_use_too(capsys):
     code, out, _ = answered(capsys)
     assert code == 2

@@ -236,6 +236,7 @@ def test_the_history_of_a_dataset(project):
     assert "22 rows  labels" in second
     shown = project.say("data", "show", "fruit")
     assert "apple: 12" in shown
+    assert shown.count("label=") == 5, "a first look, not all"
     assert "grams=1.0  id='n1'  label='apple'" in shown
     assert "20 rows" in project.say("data", "show", "fruit", "1")
     assert "20 rows" in project.say("data", "show", "fruit", project.lock.datasets["fruit"].digest[:19])
@@ -262,6 +263,8 @@ def test_erasure_names_who_has_learned(project):
     again = project.say("data", "erase", "--dataset", "fruit", "--key", "n1", "market-3")
     assert f"model {A} learned from them, and was champion" in again
     assert "0 rows erased" in again
+    assert "no row has any of these keys" in again
+    assert "no row has any" not in told
     assert "holds rows that were erased" in project.say("data", "show", "fruit", "2", code=3)
     log = project.say("data", "log", "fruit").splitlines()
     assert "cannot be read" in log[1]

@@ -1592,6 +1592,9 @@ def test_the_report_of_a_comparison_shows_the_champion_the_flips_and_the_slices(
     assert "champion" in shown.splitlines()[0]
     assert [*shown.splitlines()[1].split(), "worse"] == row_of_table.split(), "why is said under the table, once"
     assert shown.splitlines()[-1] == "warning: this is decision 9 of 10"
+    why = "  dogs[night, sky=rain], accuracy (seed 1): fail: "
+    assert why not in shown, "the verdict's own reasons say it"
+    assert why + "worse" in as_text({**verdict, "reasons": ["another"]}).splitlines()
 
 
 def test_the_report_of_a_run_that_made_no_model(bench):
@@ -1599,6 +1602,48 @@ def test_the_report_of_a_run_that_made_no_model(bench):
     words = page(bench).words
     assert "spec not judged" in words
     assert "This run made no model, so there was none to judge." in words
+
+
+def told_by_the_loop(text):
+    """What some of the loop's steps tell, with a text wherever data or people may have put one."""
+    labels = {"new": 2, "by_class": {text: 2}, "open": 1, "by_origin": {text: 2}, "disagreements": 0}
+    labels |= {"agreement": {"alpha": None}, "audits": {}, "notes": [text], "alarms": [text]}
+    example = {"key": text, "cause": text, "dataset": text}
+    return {
+        "loop-labels": labels,
+        "loop-dropped-mined": {"kept": 3, "dropped": {text: 1}, "examples": [example]},
+        "loop-decision": {"retrain": False, "reason": text},
+    }
+
+
+def test_the_report_tells_the_loops_story_and_then_all_of_it(bench):
+    inputs = {name: bench.put(name, value) for name, value in told_by_the_loop("few hounds").items()}
+    assert bench.run("report", record(), inputs=inputs, outputs=["report"]).code == 0
+    head, _, loop = page(bench).words.partition("What the loop did")
+    assert "there was none to judge. Why: few hounds." in head
+    assert "Alarm: few hounds" in head
+    tale, _, tables = loop.partition("All that its steps told, as tables")
+    assert "labels 2 rows with a label came in (few hounds 2), 1 still wait" in tale
+    assert "retrain? no: few hounds guard 3 rows kept, dropped as golden: few hounds 1" in tale
+    assert "Labels that came in" in tables
+    assert "Mined rows that the guard dropped: examples key cause dataset" in tables
+    assert [tag for tag, _ in page(bench).tags].count("details") == 1
+
+
+def test_nothing_that_the_loop_told_is_markup_or_template(bench):
+    inputs = {name: bench.put(name, value) for name, value in told_by_the_loop(HOSTILE).items()}
+    assert bench.run("report", record(), inputs=inputs, outputs=["report"]).code == 0
+    found = page(bench)
+    assert {tag for tag, _ in found.tags}.isdisjoint({"script", "img", "a", "b", "i", "iframe", "svg"})
+    assert not any(name.startswith("on") for _, attributes in found.tags for name in attributes)
+    assert "49" not in found.words
+    assert found.words.count(HOSTILE) >= 12
+
+
+def test_what_the_loop_told_without_its_form_makes_no_report(bench):
+    inputs = {"loop-decision": bench.put("decision", {"retrain": False})}
+    assert_said(bench.run("report", record(), inputs=inputs, outputs=["report"]), 3, "what the loop's steps told")
+    assert not bench.path("report").exists()
 
 
 def test_a_report_needs_no_other_file(bench):
