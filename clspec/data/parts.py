@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from clspec.data import table
+from clspec.data import parquet, table
 from clspec.data.table import DataError
 from clspec.plan import canonical
 
@@ -52,7 +50,7 @@ class Parts:
             DataError: it is gone, or was changed.
         """
         content = self._read(folder, name)
-        found = pq.read_table(io.BytesIO(content), columns=list(columns))
+        found = parquet.unpacked(content, list(columns))
         return table.conform(found, columns, f"part {name}")
 
     def joined(self, folder: str, names: Iterable[str], columns: Mapping[str, str], key: str) -> pa.Table:
@@ -85,9 +83,7 @@ class Parts:
 
     def put_table(self, folder: str, rows: pa.Table) -> Part:
         """Write a table: the same rows in the same order are the same object."""
-        buffer = io.BytesIO()
-        pq.write_table(rows, buffer, compression="zstd")
-        return self._put(folder, "parquet", buffer.getvalue())
+        return self._put(folder, "parquet", parquet.packed(rows))
 
     def put_words(self, folder: str, words: Iterable[str]) -> Part:
         """Write a list of words; their order never matters."""

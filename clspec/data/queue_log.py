@@ -8,15 +8,13 @@ the log as it was.
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from clspec.data import table
+from clspec.data import parquet, table
 from clspec.data.queue_state import Event
 from clspec.data.sequence import Sequence
 from clspec.data.table import DataError
@@ -101,7 +99,7 @@ class Log:
 
     def add(self, content: Mapping[str, Any], payloads: Mapping[str, pa.Table], *, after: int) -> bool:
         """Write an event as number `after` + 1; False if another was first."""
-        written = {name: _bytes(rows) for name, rows in payloads.items()}
+        written = {name: parquet.packed(rows) for name, rows in payloads.items()}
         digests = {name: self._put(bytes_) for name, bytes_ in written.items()}
         if not self._sequence.add({**content, "payloads": digests}, after=after):
             return False
@@ -128,7 +126,7 @@ class Log:
         if hashlib.sha256(content).hexdigest() != digest:
             message = f"{self.storage.uri}/{self._key(digest)} was changed"
             raise DataError(message)
-        return pq.read_table(io.BytesIO(content))
+        return parquet.unpacked(content)
 
     def without(self, keys: pa.Array) -> dict[str, str]:
         """Write every payload that names one of these keys again without it: which stands for which.
@@ -146,7 +144,7 @@ class Log:
                 named = rows.column(ROW_KEY if name == ROWS else "key")
                 kept = rows.filter(pc.invert(pc.is_in(named, value_set=keys)))
                 if len(kept) < len(rows):
-                    made[current] = self._put(_bytes(kept))
+                    made[current] = self._put(parquet.packed(kept))
         return made
 
     def unnamed(self) -> tuple[str, ...]:
@@ -168,9 +166,3 @@ def replaced(entries: Iterable[Entry]) -> dict[str, str]:
         fresh: dict[str, str] = entry.content.get("replaced", {})
         instead = {old: fresh.get(new, new) for old, new in instead.items()} | fresh
     return instead
-
-
-def _bytes(rows: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(rows, buffer, compression="zstd")
-    return buffer.getvalue()

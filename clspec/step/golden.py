@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from clspec.data import parquet
 from clspec.diagnostic import StepFailed
 from clspec.step.predict import JUDGED, LATENCY
 
@@ -37,7 +36,7 @@ def kept(job: Job, digest: str, golden: str) -> pa.Table | None:
     if content is None:
         return None
     try:
-        found = pq.read_table(io.BytesIO(content))
+        found = parquet.unpacked(content)
     except (OSError, pa.ArrowException) as error:
         message = f"{job.storage.uri}/{key} cannot be read as Parquet: {error}"
         raise StepFailed(message) from error
@@ -50,9 +49,7 @@ def kept(job: Job, digest: str, golden: str) -> pa.Table | None:
 def keep(job: Job, golden: str, answers: pa.Table) -> None:
     """Keep what a model said of a golden version; how long it took is of the machine and not kept."""
     names = [name for name in answers.column_names if name != LATENCY]
-    stream = io.BytesIO()
-    pq.write_table(answers.select(names), stream, compression="zstd")
-    job.storage.create(_key(job, asked(answers), golden), stream.getvalue())
+    job.storage.create(_key(job, asked(answers), golden), parquet.packed(answers.select(names)))
 
 
 def _key(job: Job, digest: str, golden: str) -> str:
