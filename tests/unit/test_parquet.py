@@ -7,6 +7,7 @@ import sys
 
 import pyarrow as pa
 import pytest
+
 from clspec.data.parquet import packed, unpacked
 
 _THREADS = """
