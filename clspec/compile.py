@@ -72,8 +72,16 @@ def read(path: str, environment: str | None = None, as_of: date | None = None) -
     text, problems = load.read(path)
     if text is None:
         return Checked(path=path, text="", lock_text="", diagnostics=problems, facts=None)
-    document, found = load.load(text, path)
-    problems = (*problems, *found)
+    return judge(path, text, environment, as_of)
+
+
+def judge(path: str, text: str, environment: str | None = None, as_of: date | None = None) -> Checked:
+    """Judge the text of a spec, whatever the file holds: an editor has not saved it yet.
+
+    Raises:
+        UsageError: there is no such environment, or a day is needed and not given.
+    """
+    document, problems = load.load(text, path)
     wrong_version = shape.version(document) if document is not None else None
     if document is None or wrong_version:
         found = secrets.told(text, path, document, (wrong_version,) if wrong_version else problems)

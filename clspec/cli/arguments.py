@@ -73,6 +73,8 @@ def parser() -> argparse.ArgumentParser:
     review.add_arguments(verbs)
     manifests.add_arguments(verbs)
 
+    verbs.add_parser("lsp", help="serve editors, over standard input and output: the language server protocol")
+
     verbs.add_parser("targets", help="list the targets, and what each can and cannot express")
 
     explain = verbs.add_parser("explain", help="say what a diagnostic code means")

@@ -51,6 +51,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _missing_library(error: ImportError) -> str:
     extras = {"pyarrow": "run", "duckdb": "run", "obstore": "run", "scipy": "run", "rich": "run", "jinja2": "run"}
+    extras |= {"pygls": "lsp", "lsprotocol": "lsp"}
     extra = extras.get((error.name or "").partition(".")[0])
     return f"install it with: pip install 'clspec[{extra}]'" if extra else "is clspec installed completely?"
 
@@ -159,6 +160,13 @@ def _of_registry(given: argparse.Namespace) -> int:
     return registry.VERBS[given.verb](given, specs.facts(given))
 
 
+def _lsp(_: argparse.Namespace) -> int:
+    from clspec.lsp.server import server
+
+    server().start_io()
+    return 0
+
+
 def _graph(given: argparse.Namespace) -> int:
     from clspec import api, graph
 
@@ -216,6 +224,7 @@ _VERBS = {
     "lock": _lock,
     "data": _data,
     "graph": _graph,
+    "lsp": _lsp,
     "targets": _targets,
     "explain": _explain,
     "label": label.run,
