@@ -33,9 +33,14 @@ def keys_of(part: Part, value: Any) -> dict[str, Part]:
     """
     part = resolved(part)
     found: dict[str, Part] = dict(part.get("properties", {}))
-    for branch in _branches(part, value):
+    branches = list(_branches(part, value))
+    for branch in branches:
         found.update(branch.get("properties", {}))
-    return found
+    given = value if isinstance(value, dict) else {}
+    gone = {
+        name for one in (part, *branches) for group in _rivals(one) if not group.isdisjoint(given) for name in group
+    }
+    return {name: below for name, below in found.items() if name not in gone or name in given}
 
 
 def required_of(part: Part, value: Any) -> frozenset[str]:
@@ -85,6 +90,13 @@ def resolved(part: Part) -> Part:
         beside = {key: item for key, item in part.items() if key != "$ref"}
         part = {**schema()["$defs"][part["$ref"].rsplit("/", 1)[-1]], **beside}
     return part
+
+
+def _rivals(part: Part) -> Iterator[frozenset[str]]:
+    """The keys of which a mapping has one only."""
+    alternatives = [frozenset(one.get("required", ())) for one in part.get("oneOf", ())]
+    if alternatives:
+        yield frozenset().union(*alternatives)
 
 
 def _below(part: Part, step: str | int, value: Any) -> Part | None:
