@@ -37,10 +37,9 @@ def keys_of(part: Part, value: Any) -> dict[str, Part]:
     for branch in branches:
         found.update(branch.get("properties", {}))
     given = value if isinstance(value, dict) else {}
-    gone = {
-        name for one in (part, *branches) for group in _rivals(one) if not group.isdisjoint(given) for name in group
-    }
-    return {name: below for name, below in found.items() if name not in gone or name in given}
+    rivals = [group for one in (part, *branches) for group in _rivals(one) if not group.isdisjoint(given)]
+    gone = frozenset().union(*rivals) - frozenset(given)
+    return {name: below for name, below in found.items() if name not in gone}
 
 
 def required_of(part: Part, value: Any) -> frozenset[str]:
