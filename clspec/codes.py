@@ -367,6 +367,19 @@ CODES: dict[str, Code] = {
         "emitted means the same without it; run the rest with `clspec run --local`.",
     ),
     "CLS508": Code(_E, "target cannot express it", "The target has no way to say this, and the meaning would change."),
+    # -- where steps run, and who is told ------------------------------------------------------------------------
+    "CLS520": Code(
+        _E,
+        "several machines for what is no training",
+        "`nodes` is for `training`: its processes speak with each other and make one model. Predictions need no such "
+        "thing: `inference.shards` cuts the rows into parts, and each part is a step of its own on any machine.",
+    ),
+    "CLS521": Code(
+        _E,
+        "two places for one webhook",
+        "A step reads a variable from one place. Entries of `notify` with the same `webhook_env` mean the same "
+        "webhook, so that no more than one Kubernetes secret and key can hold it.",
+    ),
     # -- the lock ------------------------------------------------------------------------------------------------
     "CLS601": Code(
         _E,
@@ -398,11 +411,5 @@ CODES: dict[str, Code] = {
         "waiver without use",
         "There is no such warning at that place: it was mended, or the path is another. `clspec check --format json` "
         "shows the place of each warning as `where`. Waivers of what a target warns of are not judged here.",
-    ),
-    # -- not there yet -------------------------------------------------------------------------------------------
-    "CLS801": Code(
-        _E,
-        "not supported yet",
-        "The language knows this, but this version of clspec does not carry it out. It refuses instead of ignoring it.",
     ),
 }

@@ -108,3 +108,9 @@ class StepFailed(ClspecError):
     """A step could not finish: user code, its data, a limit or a signal."""
 
     exit_code = 3
+
+
+class SurroundingsFailed(ClspecError):
+    """A step could not finish for what is around it (a lost machine, an API that does not answer): another try may."""
+
+    exit_code = 75

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from clspec.codes import problem
 from clspec.diagnostic import in_order
 from clspec.plan import ArtifactType, Event
+from clspec.trainjob import complaint, is_launched
 from clspec_kfp import document, text, written
 from clspec_kfp.nest import nested, unsayable
 from clspec_kfp.pod import node_labels, secrets
@@ -97,7 +98,9 @@ def _options(plan: Plan, options: Options) -> Iterator[Diagnostic]:
         label = getattr(options, name)
         if label and not text.LABEL_KEY.fullmatch(label):
             yield problem("CLS508", f"the option `{name}` is not the key of a node label: {label!r}", path=plan.spec)
-    for name in ("secret", "namespace"):
+    if why := complaint(options.trainer_runtime, options.trainer_version):
+        yield problem("CLS508", f"the option {why}", path=plan.spec)
+    for name in ("secret", "namespace", "service_account"):
         value = getattr(options, name)
         if value and not text.OBJECT.fullmatch(value):
             yield problem("CLS508", f"the option `{name}` is no name in a cluster: {value!r}", path=plan.spec)
@@ -191,7 +194,10 @@ def _hints(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
     if step.retry.times:
         message = "Kubeflow retries a step on any failure, not only where the infrastructure failed"
         yield _at(plan, step, "CLS504", message)
-    if need.ephemeral_storage:
+    if need.nodes > 1 and options.trainer_version == "2.1":
+        message = "Trainer 2.1 takes no security context: the machines run as the image and the runtime let them"
+        yield _at(plan, step, "CLS504", message, "say there as whom they run, or use Trainer 2.2")
+    if need.ephemeral_storage and not is_launched(step):
         message = "Kubeflow limits temporary files to `ephemeral_storage`, and cannot reserve room for them"
         yield _at(plan, step, "CLS504", message, "use `node_selector` for nodes with enough of it")
     if need.gpu and need.gpu.memory and not options.gpu_memory_label:
@@ -202,14 +208,20 @@ def _hints(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
         yield _at(plan, step, "CLS504", message)
     for env in _unplaced(step, options) if step.always else ():
         message = f"nothing says where the cluster keeps `{env}`, so that nobody is told through it"
-        yield _at(plan, step, "CLS504", message, "name the Kubernetes Secret that holds it: `--set secret=NAME`")
+        yield _at(
+            plan,
+            step,
+            "CLS504",
+            message,
+            "add `kubernetes: {name: ..., key: ...}`, or name the Secret that holds all such: `--set secret=NAME`",
+        )
 
 
 def _refused(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
     """What would not run, or would run otherwise."""
     need = step.resources
-    if need.nodes > 1:
-        message = f"`nodes: {need.nodes}` is not built for Kubeflow: one step is one pod"
+    if need.nodes > 1 and not is_launched(step):
+        message = f"`nodes: {need.nodes}`: only training runs on several machines at once"
         yield _at(plan, step, "CLS508", message, "use several GPUs of one node")
     if need.gpu and not text.EXTENDED_RESOURCE.fullmatch(need.gpu.resource):
         message = f"`gpu.resource: {need.gpu.resource}` is not a resource of a cluster"

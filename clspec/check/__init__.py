@@ -12,6 +12,7 @@ from clspec.check import (
     feedback,
     ids,
     labels,
+    machines,
     metrics,
     paths,
     pins,
@@ -22,8 +23,8 @@ from clspec.check import (
     samples,
     scenarios,
     schedules,
-    unbuilt,
     waivers,
+    webhooks,
 )
 from clspec.check.facts import Facts
 from clspec.diagnostic import Diagnostic, in_order
@@ -50,7 +51,8 @@ RULES = (
     *schedules.RULES,
     *environments.RULES,
     *waivers.RULES,
-    *unbuilt.RULES,
+    *machines.RULES,
+    *webhooks.RULES,
     *pins.RULES,
 )
 

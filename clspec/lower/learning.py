@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clspec import plan
 from clspec.lower import judging
-from clspec.lower.parts import call, expected, expected_of, listed
+from clspec.lower.parts import call, expected, expected_of, listed, placed
 from clspec.plan import Artifact, ArtifactType, Condition, Input, Kind
 
 if TYPE_CHECKING:
@@ -148,6 +148,9 @@ class Learning:
             "group": dataset["group"],
             "protected": [self._make.shape(name) for name in self._make.protected()],
         }
+        needed = placed(training)["resources"]
+        if needed.nodes > 1:  # how many share the work is part of what comes out
+            config["world"] = {"machines": needed.nodes, "processes": needed.processes}
         inputs = (
             Input(name="data", step="snapshot-training", output="data"),
             Input(name="validation", step="snapshot-training", output="validation"),
@@ -316,8 +319,18 @@ class Learning:
         made = self._make.step(
             "notify", Kind.NOTIFY, config, ("notify",), inputs=inputs, needs=needs, pure=False, always=True
         )
+        return (replace(made, secrets=self._webhooks()),)
+
+    def _webhooks(self) -> tuple[plan.Secret, ...]:
+        """Each webhook once, with its place on a cluster where any entry names one; none has two, as was checked."""
+        places = {n.webhook_env: n.kubernetes for n in self._spec.notify if n.kubernetes}
         names = sorted({n.webhook_env for n in self._spec.notify})
-        return (replace(made, secrets=tuple(plan.Secret(env=name) for name in names)),)
+        return tuple(
+            plan.Secret(env=name, name=places[name].name, key=places[name].key)
+            if name in places
+            else plan.Secret(env=name)
+            for name in names
+        )
 
 
 def _pins(step: str) -> Input:

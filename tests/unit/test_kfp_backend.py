@@ -403,7 +403,6 @@ def test_what_is_lost_is_said_once_for_each_place():
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"resources": Resources(nodes=2)}, "CLS508"),
         ({"resources": Resources(gpu=Gpu(count=1, resource="NVIDIA_TESLA_A100"))}, "CLS508"),
         ({"resources": Resources(gpu=Gpu(count=1, resource="{{x}}/gpu"))}, "CLS506"),
         ({"resources": Resources(gpu=Gpu(count=1, model="NVIDIA A100"))}, "CLS508"),
