@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -74,26 +74,24 @@ def misfits(value, form, path):
     """What the API complains of: fields that it does not know, and values of another kind."""
     if form is ANY_OF_K8S:
         return
-    kinds = {STRING: str, NUMBER: int, bool: bool, TEXTS: dict}
-    if isinstance(form, str | type):
-        if type(value) is not kinds[form]:
-            yield f'"{path}" is no {form}'
-        elif form is TEXTS and not all(isinstance(item, str) for item in value.values()):
-            yield f'"{path}" holds more than texts'
-    elif isinstance(form, list):
+    if isinstance(form, list):
         if not isinstance(value, list):
             yield f'"{path}" is no list'
-        else:
-            for number, item in enumerate(value):
-                yield from misfits(item, form[0], f"{path}[{number}]")
-    elif not isinstance(value, dict):
-        yield f'"{path}" is no object'
-    else:
-        for key, item in value.items():
-            if key in form:
-                yield from misfits(item, form[key], f"{path}.{key}")
-            else:
-                yield f'unknown field "{path}.{key}"'
+            return
+        for number, item in enumerate(value):
+            yield from misfits(item, form[0], f"{path}[{number}]")
+    elif isinstance(form, dict):
+        if not isinstance(value, dict):
+            yield f'"{path}" is no object'
+            return
+        yield from (f'unknown field "{path}.{key}"' for key in value if key not in form)
+        for key in value.keys() & form.keys():
+            yield from misfits(value[key], form[key], f"{path}.{key}")
+    elif type(value) is not KINDS[form] or (form is TEXTS and set(map(type, value.values())) - {str}):
+        yield f'"{path}" is no {form}'
+
+
+KINDS = {STRING: str, NUMBER: int, bool: bool, TEXTS: dict}
 
 
 class Api:
@@ -293,10 +291,18 @@ class Api:
         if self.allowed is None or (verb, resource) in self.allowed:
             return None
         account = f"system:serviceaccount:{NAMESPACE}:steps"
-        return 403, status(f'{resource} is forbidden: User "{account}" cannot {verb} resource "{resource}"', "Forbidden")
+        return 403, status(
+            f'{resource} is forbidden: User "{account}" cannot {verb} resource "{resource}"', "Forbidden"
+        )
 
 
 class _Handler(BaseHTTPRequestHandler):
+    def __getattr__(self, name):
+        """Every verb is answered by one method."""
+        if name.startswith("do_"):
+            return self._do
+        raise AttributeError(name)
+
     def _do(self):
         api = self.server.api
         parts = urlsplit(self.path)
@@ -319,8 +325,6 @@ class _Handler(BaseHTTPRequestHandler):
             answer = status("etcdserver: request timed out")
         return self._say(code, answer)
 
-    do_GET = do_POST = do_DELETE = do_PATCH = do_PUT = _do
-
     def _say(self, code, answer):
         body = json.dumps(answer).encode()
         self.send_response(code)
@@ -335,10 +339,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 def with_group(process, number):
     """A pod ends with all that runs in it."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def status(message, reason=""):

@@ -160,11 +160,14 @@ class _Launcher:
             with self._ending.held():  # else nobody would know of a job that was made just then
                 found = self._cluster.call("POST", f"{self._path}?fieldValidation=Strict", self._body())
         except cluster.ApiError as said:
-            parcel.clear(job.storage, self._folder)
-            self._folder = ""
-            if said.status == 409:  # noqa: PLR2004  # Conflict: there is one
-                return None
-            raise _explained(said) from said
+            found = self._cluster.find(f"{self._path}/{self.name}") if said.status == _CONFLICT else {}
+            if not found or _folder(found) != self._folder:
+                parcel.clear(job.storage, self._folder)
+                self._folder = ""
+                if said.status == _CONFLICT:
+                    return None
+                raise _explained(said) from said
+            # it is this very job: an earlier request was carried out, and only its answer was lost
         self._say(f"made, on {self._wanted.machines} machines")
         return found
 
@@ -225,7 +228,7 @@ class _Launcher:
             return
         try:
             found = self._cluster.find(f"{self._path}/{self.name}")
-            if found and (found["metadata"].get("annotations") or {}).get(FOLDER) == self._folder:
+            if found and _folder(found) == self._folder:
                 body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
                 body |= {"preconditions": {"uid": found["metadata"].get("uid")}}
                 with suppress(cluster.ApiError):  # gone by itself, or another's by now
@@ -255,6 +258,12 @@ def _digest(path: Path) -> str:
         return whole.hexdigest()
 
 
+def _folder(found: dict[str, Any]) -> str:
+    """The folder of the store that a job says is its own."""
+    return (found["metadata"].get("annotations") or {}).get(FOLDER) or ""
+
+
+_CONFLICT = 409
 _LABEL = 63
 
 

@@ -105,7 +105,8 @@ def trained(job: Job, directory: Path, world: World) -> dict[str, float]:
             _wait(begun)
         finally:
             _end(begun)
-        return begun[0].numbers() if world.first == 0 else {}
+        returned = [rank.numbers() for rank in begun]
+        return returned[0] if world.first == 0 else {}
 
 
 class _Rank:

@@ -45,7 +45,11 @@ def here(spec, code, folder, as_of, prelude=""):
         assert (python, module) == ("python", ["-m", "clspec.step.kubeflow"])
         words = container["args"]
         words[words.index("--code") + 1] = str(code)
-        container["command"] = [sys.executable, "-c", f"# {MARKER}\n" + (prelude + "\n" if "--trainjob" in words else "") + _START]
+        container["command"] = [
+            sys.executable,
+            "-c",
+            f"# {MARKER}\n" + (prelude + "\n" if "--trainjob" in words else "") + _START,
+        ]
         container["args"] = [*words, "--folder", str(folder)]
     for task in _tasks(spec):
         parameters = task.get("inputs", {}).get("parameters", {})

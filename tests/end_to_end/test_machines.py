@@ -1,4 +1,4 @@
-"""A training on two machines, as each target emits it: what comes out is what two processes here make, byte for byte."""
+"""A training on two machines as each target emits it: what comes out is what two processes here make, byte for byte."""
 
 import json
 import shutil
@@ -41,8 +41,9 @@ def locally(project):
         outcome = clspec.run(str(project / "pair.yaml"), "regression", as_of=datetime.fromisoformat(NOW))
     assert outcome.exit_code == 0
     metrics = json.loads(outcome.outputs["train-seed-1"]["metrics"].read_text())
-    assert metrics == {"world": 2.0, "rows": metrics["rows"], "rank": 0.0}
-    assert metrics["rows"] > 400
+    assert (metrics["world"], metrics["rank"]) == (2, 0)
+    assert metrics["rows"] > 400, "each learned from its share, and all shares make up the rows"
+    assert metrics["accuracy"] > 0.9
     made = ((step, name, path) for step, named in outcome.outputs.items() for name, path in named.items())
     return {(step, name): artifacts.digest(path) for step, name, path in made}
 
@@ -96,4 +97,3 @@ def test_two_machines_on_kubeflow(project, locally, tmp_path, monkeypatch):
     assert ran.ok, ran.told
     assert ran.digests() == locally
     looked_at(api, "".join(bundle.values()) + ran.told)
-

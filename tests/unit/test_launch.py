@@ -160,7 +160,7 @@ class _file:  # noqa: N801  # what has a stream of its bytes
         self._content = content
 
     def open(self, _):
-        import io  # noqa: PLC0415
+        import io
 
         return io.BytesIO(self._content)
 
@@ -175,7 +175,9 @@ def reports(number, exit_code, text):
 
 
 def fails(found, *_):
-    found["status"]["conditions"] = [condition("Failed", "JobSetFailed", "jobset failed due to one or more job failures")]
+    found["status"]["conditions"] = [
+        condition("Failed", "JobSetFailed", "jobset failed due to one or more job failures")
+    ]
 
 
 def left(job):
@@ -196,7 +198,9 @@ def test_a_job_is_made_awaited_collected_and_taken_away(serve, launched, job, tm
         completes(found, storage, folder)
 
     assert launched(api, end) == {"loss": 0.25}
-    assert {p.relative_to(tmp_path / "model").as_posix(): p.read_bytes() for p in (tmp_path / "model").rglob("*.*")} == MODEL
+    assert {
+        p.relative_to(tmp_path / "model").as_posix(): p.read_bytes() for p in (tmp_path / "model").rglob("*.*")
+    } == MODEL
     name = launch.name("pets", RUN, "train-seed-1")
     assert api.deleted == [name] == [seen["metadata"]["name"]]
     assert left(job) == []
@@ -265,7 +269,7 @@ def test_a_job_of_that_name_that_is_another_is_left_alone(serve, launched, job, 
     api = serve()
     name = launch.name("pets", RUN, "train-seed-1")
     api.jobs[name] = {"metadata": {"name": name, "uid": "u", "annotations": notes}, "status": {}}
-    with pytest.raises(StepFailed, match="already, made (by somebody|for something) else") as told:
+    with pytest.raises(StepFailed, match=r"already, made (by somebody|for something) else") as told:
         launched(api)
     assert f"kubectl delete trainjob {name}" in str(told.value)
     assert (api.deleted, list(api.jobs)) == ([], [name])
@@ -298,10 +302,16 @@ def test_a_job_that_is_being_deleted_is_waited_for(serve, launched):
     assert launched(api, end) == {"loss": 0.25}
 
 
-def test_a_job_whose_making_brought_no_answer_is_found(serve, launched, job):
+def test_a_job_whose_making_brought_no_answer_is_found(serve, launched):
     api = serve()
     api.after = [500]
-    assert launched(api, completes) == {"loss": 0.25}
+
+    def end(found, storage, folder):
+        time.sleep(0.3)
+        assert storage.read(f"{folder}/{TASK}"), "the job that was made is the one that is awaited, with its inputs"
+        completes(found, storage, folder)
+
+    assert launched(api, end) == {"loss": 0.25}
     assert [verb.split()[0] for verb in api.verbs()].count("POST") == 2
     assert len(api.deleted) == 1
 
@@ -317,7 +327,7 @@ def test_an_api_that_fails_for_a_while_is_asked_again(serve, launched, faults):
     assert api.faults == []
 
 
-def test_an_api_that_never_answers_is_no_fault_of_the_training(serve, launched, job):
+def test_an_api_that_never_answers_is_no_fault_of_the_training(serve, launched):
     api = serve()
     api.faults = [503] * 1000
     with pytest.raises(SurroundingsFailed, match="does not answer: 503") as told:
@@ -369,7 +379,7 @@ def test_a_token_is_read_anew(serve, launched):
 def test_another_servers_certificate_is_refused(serve, launched, tmp_path):
     api = serve()
     certificate(api.account / "ca.crt", tmp_path / "other.pem")
-    with pytest.raises(StepFailed, match="certificate of https://127.0.0.1:[0-9]+ is not the cluster's own"):
+    with pytest.raises(StepFailed, match=r"certificate of https://127.0.0.1:[0-9]+ is not the cluster's own"):
         launched(api)
     assert api.asked == []
 
@@ -427,7 +437,11 @@ def test_a_lost_machine_is_the_reason_whatever_the_others_say(serve, launched, w
 
 def test_what_the_machines_wait_for_is_told(serve, launched, job, capfd):
     api = serve()
-    waits = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu"}
+    waits = {
+        "type": "PodScheduled",
+        "status": "False",
+        "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu",
+    }
     api.pods = [pod("a"), {"metadata": {"name": "b"}, "status": {"phase": "Pending", "conditions": [waits]}}]
     with pytest.raises(StepFailed, match="was not over after 1 s: 1 of 2 machines run; pod b waits for a machine: 0/3"):
         launched(api, None, job(trained(seconds=1)))
@@ -477,7 +491,7 @@ def test_half_an_output_is_none(serve, launched, harm):
         before["conditions"] = [condition("Complete", "JobsCompleted", "")]
         found["status"] = before
 
-    with pytest.raises(StepFailed, match="not in the store|did not arrive as it was sent"):
+    with pytest.raises(StepFailed, match=r"not in the store|did not arrive as it was sent"):
         launched(serve(), end)
 
 
@@ -490,10 +504,17 @@ def test_numbers_are_numbers_wherever_they_come_from(serve, launched, metrics):
 # -- real machines -----------------------------------------------------------------------------------------------------
 
 
-def test_two_machines_of_two_processes_through_any_store(serve, launched, job, tmp_path, uri, monkeypatch):
+@pytest.fixture
+def patient(monkeypatch):
+    """With real machines, and a machine that others use too."""
+    monkeypatch.setattr(cluster, "PATIENCE", 30.0)
+    monkeypatch.setattr(watch, "_SETTLE", 1.0)
+
+
+@pytest.mark.usefixtures("patient")
+def test_two_machines_of_two_processes_through_any_store(serve, launched, job, tmp_path, uri):
     api = serve(code=tmp_path / "code", secrets={("hub", "token"): "x"})
     api.environment = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    monkeypatch.setattr(cluster, "PATIENCE", 30.0)
     asked = trained()
     asked["spec"]["trainer"]["numProcPerNode"] = 2
     world = {"world": {"machines": 2, "processes": 2}}
@@ -503,10 +524,9 @@ def test_two_machines_of_two_processes_through_any_store(serve, launched, job, t
     assert list(storage_at(uri).keys("pets/handover")) == []
 
 
-def test_code_that_raises_on_one_machine_is_shown_by_the_launcher(serve, launched, job, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("patient")
+def test_code_that_raises_on_one_machine_is_shown_by_the_launcher(serve, launched, job, tmp_path):
     api = serve(code=tmp_path / "code", secrets={("hub", "token"): "x"})
-    monkeypatch.setattr(cluster, "PATIENCE", 30.0)
-    monkeypatch.setattr(watch, "_SETTLE", 1.0)
     asked = trained()
     asked["spec"]["trainer"]["numProcPerNode"] = 1
     with pytest.raises(StepFailed, match="machine 1: rank 1: `model:train` raised ValueError") as told:
@@ -526,10 +546,20 @@ def program(job, tmp_path):
     def start(api, asked, **params):
         rows = pa.table({"id": ["a", "b"], "label": ["cat", "dog"]})
         for name in ("data", "validation", "golden-golden"):
-            pq.write_table(rows if name != "golden-golden" else pa.table({"id": ["c"], "label": ["cat"]}), tmp_path / name)
+            pq.write_table(
+                rows if name != "golden-golden" else pa.table({"id": ["c"], "label": ["cat"]}), tmp_path / name
+            )
         shape = {"name": "golden", "columns": {}, "key": "id", "group": None}
         config = job().config | {"key": "id", "group": None, "protected": [shape], "params": params}
-        words = ["train", "--config", json.dumps(config), "--store", str(tmp_path / "store"), "--code", tmp_path / "code"]
+        words = [
+            "train",
+            "--config",
+            json.dumps(config),
+            "--store",
+            str(tmp_path / "store"),
+            "--code",
+            tmp_path / "code",
+        ]
         words += [word for n in ("data", "validation", "golden-golden") for word in ("--in", f"{n}={tmp_path / n}")]
         words += ["--out", f"model={tmp_path / 'out' / 'model'}", "--out", f"metrics={tmp_path / 'out' / 'metrics'}"]
         words += ["--run", RUN, "--trainjob", json.dumps(asked)]
@@ -573,7 +603,7 @@ def test_a_pod_that_is_told_to_end_takes_its_machines_with_it(serve, program, tm
     assert not (tmp_path / "out" / "model").exists()
 
 
-def test_a_signal_while_the_job_is_being_made_leaves_none_behind(serve, program, tmp_path):
+def test_a_signal_while_the_job_is_being_made_leaves_none_behind(serve, program):
     api = serve()
     create = api.create
 
@@ -594,7 +624,7 @@ def test_a_signal_while_the_job_is_being_made_leaves_none_behind(serve, program,
 
 @pytest.mark.parametrize("change", [{"run": "../x"}, {"trainjob": "[]"}, {"trainjob": "{"}, {"kind": "evaluate"}])
 def test_what_the_target_must_say_is_asked_for(tmp_path, change):
-    from clspec.step.program import main  # noqa: PLC0415
+    from clspec.step.program import main
 
     given_ = {"kind": "train", "run": RUN, "trainjob": "{}"} | change
     words = [given_["kind"], "--config", "{}", "--store", str(tmp_path), "--run", given_["run"]]

@@ -138,7 +138,7 @@ run(
     "pin",
     "pin",
     config={
-        "code": "sha256:ce512d317eb75fc77ee3a845af75ff2d38df2e37975d5dbbfc2010c49c442e2c",
+        "code": "sha256:07e9d55e4e69b570c7cbf0324d30b1e473543461040dd664b7d058956906d3c6",
         "datasets": {
             "drives": {
                 "columns": {
@@ -198,7 +198,7 @@ run(
         "golden": "sha256:d247d344ff00d4f859b6abe93e9aae747cd54c4ee0e311e777760bd0a1194b18",
         "pipeline": "regression",
         "record": {
-            "code": "sha256:ce512d317eb75fc77ee3a845af75ff2d38df2e37975d5dbbfc2010c49c442e2c",
+            "code": "sha256:07e9d55e4e69b570c7cbf0324d30b1e473543461040dd664b7d058956906d3c6",
             "datasets": {
                 "drives": "sha256:48a496b20f989e7f405cd13b9e0dace005484840bf70e9de70d30ae4e90fda18",
                 "golden": "sha256:d247d344ff00d4f859b6abe93e9aae747cd54c4ee0e311e777760bd0a1194b18",
@@ -286,7 +286,7 @@ run(
     "train",
     config={
         "call": {
-            "code": "sha256:ce512d317eb75fc77ee3a845af75ff2d38df2e37975d5dbbfc2010c49c442e2c",
+            "code": "sha256:07e9d55e4e69b570c7cbf0324d30b1e473543461040dd664b7d058956906d3c6",
             "command": None,
             "entrypoint": "model:train",
         },
@@ -331,7 +331,7 @@ run(
     "predict",
     config={
         "call": {
-            "code": "sha256:ce512d317eb75fc77ee3a845af75ff2d38df2e37975d5dbbfc2010c49c442e2c",
+            "code": "sha256:07e9d55e4e69b570c7cbf0324d30b1e473543461040dd664b7d058956906d3c6",
             "command": None,
             "entrypoint": "model:predict",
         },
@@ -476,7 +476,7 @@ run(
     "register",
     "register",
     config={
-        "code": "sha256:ce512d317eb75fc77ee3a845af75ff2d38df2e37975d5dbbfc2010c49c442e2c",
+        "code": "sha256:07e9d55e4e69b570c7cbf0324d30b1e473543461040dd664b7d058956906d3c6",
         "datasets": {
             "drives": "sha256:48a496b20f989e7f405cd13b9e0dace005484840bf70e9de70d30ae4e90fda18",
             "golden": "sha256:d247d344ff00d4f859b6abe93e9aae747cd54c4ee0e311e777760bd0a1194b18",
@@ -513,7 +513,7 @@ run(
     "report",
     "report",
     config={
-        "code": "sha256:ce512d317eb75fc77ee3a845af75ff2d38df2e37975d5dbbfc2010c49c442e2c",
+        "code": "sha256:07e9d55e4e69b570c7cbf0324d30b1e473543461040dd664b7d058956906d3c6",
         "datasets": {
             "drives": "sha256:48a496b20f989e7f405cd13b9e0dace005484840bf70e9de70d30ae4e90fda18",
             "golden": "sha256:d247d344ff00d4f859b6abe93e9aae747cd54c4ee0e311e777760bd0a1194b18",
