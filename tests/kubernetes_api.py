@@ -119,12 +119,13 @@ class Api:
         (self.account / "token").write_text("first-token\n")
         (self.account / "namespace").write_text(NAMESPACE)
         key = certificate(self.account / "ca.crt", folder / "key.pem")
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self.server.daemon_threads = True
+        self.errors = []
+        self.server = _Server(("127.0.0.1", 0), _Handler)
         self.server.api = self
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.account / "ca.crt", key)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        # Each connection shakes hands in its own thread: one that is broken off must not hold up the others.
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
 
     @property
     def variables(self):
@@ -151,6 +152,7 @@ class Api:
             self.server.shutdown()
             thread.join()
             self.server.server_close()
+        assert self.errors == []
 
     # -- jobs --------------------------------------------------------------------------------------------------------
 
@@ -223,7 +225,10 @@ class Api:
     def control(self, name, job):
         """What JobSet and Trainer do: complete when all machines are, failed when one is."""
         while self.jobs.get(name) is job:
-            codes = [process.poll() for process in self.machines[name]]
+            machines = self.machines.get(name)
+            if machines is None:
+                return
+            codes = [process.poll() for process in machines]
             if all(code == 0 for code in codes):
                 job["status"]["conditions"] = [condition("Complete", "JobsCompleted", "trainjob completed")]
                 return
@@ -294,6 +299,15 @@ class Api:
         return 403, status(
             f'{resource} is forbidden: User "{account}" cannot {verb} resource "{resource}"', "Forbidden"
         )
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        """A client that goes away is none of ours; what else goes wrong is a request that should not have been."""
+        if not isinstance(sys.exception(), OSError):
+            self.api.errors.append(repr(sys.exception()))
 
 
 class _Handler(BaseHTTPRequestHandler):
