@@ -154,20 +154,22 @@ class _Launcher:
         inputs = parcel.send(job.storage, self._folder, ((name, job.inputs[name]) for name in _PASSED_ON))
         config = {key: value for key, value in job.config.items() if key != "protected"}
         job.storage.write(f"{self._folder}/{TASK}", canonical({"config": config, "inputs": inputs}).encode())
+        there: dict[str, Any] | None = None
         try:
             # Strict, since the API drops what it does not know without a word: with another version of Trainer,
             # the machines' selectors would be lost.
             with self._ending.held():  # else nobody would know of a job that was made just then
                 found = self._cluster.call("POST", f"{self._path}?fieldValidation=Strict", self._body())
         except cluster.ApiError as said:
-            found = self._cluster.find(f"{self._path}/{self.name}") if said.status == _CONFLICT else {}
-            if not found or _folder(found) != self._folder:
+            if said.status == _CONFLICT:
+                there = self._cluster.find(f"{self._path}/{self.name}")
+            if there is None or _folder(there) != self._folder:
                 parcel.clear(job.storage, self._folder)
                 self._folder = ""
                 if said.status == _CONFLICT:
                     return None
                 raise _explained(said) from said
-            # it is this very job: an earlier request was carried out, and only its answer was lost
+            found = there  # this very job: an earlier request was carried out, and only its answer was lost
         self._say(f"made, on {self._wanted.machines} machines")
         return found
 
@@ -229,8 +231,8 @@ class _Launcher:
         try:
             found = self._cluster.find(f"{self._path}/{self.name}")
             if found and _folder(found) == self._folder:
-                body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
-                body |= {"preconditions": {"uid": found["metadata"].get("uid")}}
+                own = {"preconditions": {"uid": found["metadata"].get("uid")}}
+                body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", **own}
                 with suppress(cluster.ApiError):  # gone by itself, or another's by now
                     self._cluster.call("DELETE", f"{self._path}/{self.name}", body)
                     self._say("deleted")
