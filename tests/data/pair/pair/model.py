@@ -28,7 +28,7 @@ def train(data: str, validation: str, model_dir: str, seed: int, steps: int) -> 
     share = rows[rank::world]
     inputs, truth = _inputs(share), torch.tensor([float(row["label"] == "brake") for row in share])
     model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(len(_LIGHTS) + 1, 1))
-    optimiser = torch.optim.Adam(model.parameters(), lr=0.2)
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.5)
     for _ in range(steps):
         optimiser.zero_grad()
         torch.nn.functional.binary_cross_entropy_with_logits(model(inputs)[:, 0], truth).backward()

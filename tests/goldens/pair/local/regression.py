@@ -138,7 +138,7 @@ run(
     "pin",
     "pin",
     config={
-        "code": "sha256:07e9d55e4e69b570c7cbf0324d30b1e473543461040dd664b7d058956906d3c6",
+        "code": "sha256:19054e0ac6cc4081e709a08944297d03f12249ea3285da497b9b1bd8bbe73ddc",
         "datasets": {
             "drives": {
                 "columns": {
@@ -198,14 +198,14 @@ run(
         "golden": "sha256:d247d344ff00d4f859b6abe93e9aae747cd54c4ee0e311e777760bd0a1194b18",
         "pipeline": "regression",
         "record": {
-            "code": "sha256:07e9d55e4e69b570c7cbf0324d30b1e473543461040dd664b7d058956906d3c6",
+            "code": "sha256:19054e0ac6cc4081e709a08944297d03f12249ea3285da497b9b1bd8bbe73ddc",
             "datasets": {
                 "drives": "sha256:48a496b20f989e7f405cd13b9e0dace005484840bf70e9de70d30ae4e90fda18",
                 "golden": "sha256:d247d344ff00d4f859b6abe93e9aae747cd54c4ee0e311e777760bd0a1194b18",
             },
             "image": "registry.example.com/pair@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
             "params": {
-                "steps": 200,
+                "steps": 60,
             },
             "pipeline": "regression",
             "roles": {
@@ -286,14 +286,14 @@ run(
     "train",
     config={
         "call": {
-            "code": "sha256:07e9d55e4e69b570c7cbf0324d30b1e473543461040dd664b7d058956906d3c6",
+            "code": "sha256:19054e0ac6cc4081e709a08944297d03f12249ea3285da497b9b1bd8bbe73ddc",
             "command": None,
             "entrypoint": "model:train",
         },
         "group": "ride",
         "key": "id",
         "params": {
-            "steps": 200,
+            "steps": 60,
         },
         "protected": [
             {
@@ -331,7 +331,7 @@ run(
     "predict",
     config={
         "call": {
-            "code": "sha256:07e9d55e4e69b570c7cbf0324d30b1e473543461040dd664b7d058956906d3c6",
+            "code": "sha256:19054e0ac6cc4081e709a08944297d03f12249ea3285da497b9b1bd8bbe73ddc",
             "command": None,
             "entrypoint": "model:predict",
         },
@@ -476,7 +476,7 @@ run(
     "register",
     "register",
     config={
-        "code": "sha256:07e9d55e4e69b570c7cbf0324d30b1e473543461040dd664b7d058956906d3c6",
+        "code": "sha256:19054e0ac6cc4081e709a08944297d03f12249ea3285da497b9b1bd8bbe73ddc",
         "datasets": {
             "drives": "sha256:48a496b20f989e7f405cd13b9e0dace005484840bf70e9de70d30ae4e90fda18",
             "golden": "sha256:d247d344ff00d4f859b6abe93e9aae747cd54c4ee0e311e777760bd0a1194b18",
@@ -484,7 +484,7 @@ run(
         "image": "registry.example.com/pair@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "key": "id",
         "params": {
-            "steps": 200,
+            "steps": 60,
         },
         "pipeline": "regression",
         "roles": {
@@ -513,14 +513,14 @@ run(
     "report",
     "report",
     config={
-        "code": "sha256:07e9d55e4e69b570c7cbf0324d30b1e473543461040dd664b7d058956906d3c6",
+        "code": "sha256:19054e0ac6cc4081e709a08944297d03f12249ea3285da497b9b1bd8bbe73ddc",
         "datasets": {
             "drives": "sha256:48a496b20f989e7f405cd13b9e0dace005484840bf70e9de70d30ae4e90fda18",
             "golden": "sha256:d247d344ff00d4f859b6abe93e9aae747cd54c4ee0e311e777760bd0a1194b18",
         },
         "image": "registry.example.com/pair@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "params": {
-            "steps": 200,
+            "steps": 60,
         },
         "pipeline": "regression",
         "roles": {
