@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clspec import code, codes, load, lock, parse, shape
-from clspec.check import Facts, check, environments, secrets, waivers
+from clspec.check import Facts, check, check_elsewhere, environments, secrets, waivers
 from clspec.diagnostic import ClspecError, UsageError, did_you_mean, has_errors, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import date
 
     from clspec.backend import Backend, Bundle
@@ -87,7 +87,7 @@ def judge(path: str, text: str, environment: str | None = None, as_of: date | No
         found = secrets.told(text, path, document, (wrong_version,) if wrong_version else problems)
         return Checked(path=path, text=text, lock_text="", diagnostics=in_order(found), facts=None)
     pins, lock_text, unlocked = _read_lock(lock.path_for(path))
-    facts, judged = _judged(document, pins)
+    facts, judged = _judged(document, pins, check)
     there, elsewhere = _environments(facts, pins, judged)
     _know(environment, there, facts)
     everything = secrets.told(text, path, document, (*problems, *unlocked, *judged, *elsewhere))
@@ -104,7 +104,9 @@ def judge(path: str, text: str, environment: str | None = None, as_of: date | No
     )
 
 
-def _judged(document: Document, pins: lock.Lock | None) -> tuple[Facts, tuple[Diagnostic, ...]]:
+def _judged(
+    document: Document, pins: lock.Lock | None, rules: Callable[[Facts], tuple[Diagnostic, ...]]
+) -> tuple[Facts, tuple[Diagnostic, ...]]:
     """The facts of a document, and all that is wrong with its shape and its meaning."""
     found, rest = shape.check(document)
     spec, unread = parse.parse(rest)
@@ -117,7 +119,7 @@ def _judged(document: Document, pins: lock.Lock | None) -> tuple[Facts, tuple[Di
         lock=pins,
         lock_path=lock.path_for(path),
     )
-    return facts, (*found, *unread, *check(facts))
+    return facts, (*found, *unread, *rules(facts))
 
 
 def _environments(
@@ -130,7 +132,7 @@ def _environments(
     for name in environments.names(facts.document):
         if not facts.intact("environments", name):
             continue
-        there[name], found = _judged(environments.there(facts.written, name), pins)
+        there[name], found = _judged(environments.there(facts.written, name), pins, check_elsewhere)
         # What is pinned for another environment is not without use.
         own = (problem for problem in found if problem not in known and problem.code != "CLS604")
         told += [dataclasses.replace(p, message=f"in environment `{name}`: {p.message}") for p in own]

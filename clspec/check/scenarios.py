@@ -68,8 +68,9 @@ def classes_exist(facts: Facts) -> Iterator[Diagnostic]:
                 yield facts.problem("CLS303", (*at, "class"), message, did_you_mean(check.class_, classes))
     selections: list[tuple[str, Pointer]] = [(group.select, (*group.at, "select")) for group in groups(facts)]
     selections += [(text, ("golden", "slices", name)) for name, text in facts.spec.golden.slices.items()]
+    columns = golden_columns(facts)
     for text, at in selections:
-        expression, _ = predicate.understand(text, golden_columns(facts))
+        expression, _ = predicate.understand(text, columns)
         named = predicate.allowed_values(expression, facts.spec.task.label) if expression is not None else None
         for name in sorted(v for v in named or () if isinstance(v, str) and v not in classes):
             start = text.find(f"'{name}'")

@@ -84,8 +84,8 @@ class Cursor:
         self._open.pop()
 
     def fitting(self, node: _Node) -> _Node:
-        """The node, if it is not too deep."""
-        if node.depth > MAX_DEPTH:
+        """The node, if it is not too deep, which takes a token a level."""
+        if len(self._tokens) > MAX_DEPTH and node.depth > MAX_DEPTH:
             raise _too_deep(node.start, node.end)
         return node
 

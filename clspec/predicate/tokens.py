@@ -156,7 +156,7 @@ def _tokens(text: str) -> Iterator[Token]:
 
 
 def _token(kind: str, text: str, start: int) -> Token:
-    token = Token(Kind(kind), text, _VALUES[kind](text), start)
+    token = Token(_KINDS[kind], text, _VALUES[kind](text), start)
     message, hint = _CHECKS[kind](token)
     if message:
         raise wrong(start, token.end, message, hint)
@@ -194,6 +194,7 @@ def _sign_problem(token: Token) -> tuple[str, str]:
     return (f"`{token.text}` is not part of the language" if hint else ""), hint
 
 
+_KINDS = {kind.value: kind for kind in Kind}
 _VALUES: dict[str, Callable[[str], str]] = {
     "word": _word_value,
     "number": str,
