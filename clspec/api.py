@@ -1,4 +1,4 @@
-"""The same verbs from Python: check, compile, plan, run, lock and add.
+"""The same verbs from Python: check, compile, plan, diff, review, run, lock and add.
 
 Each takes the path of a spec, and may take one of its environments and the day on which its waivers are judged (today
 if not given). Errors are exceptions below `ClspecError`, each with the exit code that the command line returns for it.
@@ -20,13 +20,14 @@ from clspec.diagnostic import UsageError, has_errors
 from clspec.project import state_of, store_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date, datetime
 
     from clspec.adding import Added
     from clspec.backend import Bundle, Cluster, Follow, Happening, Outcome, Permission
     from clspec.check import Facts
     from clspec.diagnostic import Diagnostic
+    from clspec.diff import Failure, Review
     from clspec.locking import Locked
     from clspec.plan import Plan
 
@@ -37,9 +38,11 @@ __all__ = [
     "add",
     "check",
     "compile",
+    "diff",
     "facts",
     "lock",
     "plan",
+    "review",
     "run",
     "submit",
     "write",
@@ -98,6 +101,30 @@ def compile(  # noqa: A001
         UsageError: there is no such path, target or option.
     """
     return pipe.compile_for(path, target, settings or {}, environment, _or_today(day))
+
+
+def diff(path: str, against: str = "HEAD", day: date | None = None) -> Review | Failure:
+    """What a change does to a spec: its text, lock and code beside those of a revision, or of another `.yaml` file.
+
+    Raises:
+        UsageError: the spec is in no repository, or git knows no such revision.
+    """
+    from clspec import reviewing  # noqa: PLC0415  # a check compares nothing, and is quicker without
+
+    return reviewing.one(path, against, _or_today(day))
+
+
+def review(
+    against: str = "origin/main", specs: Sequence[str] = (), day: date | None = None, folder: Path | None = None
+) -> tuple[Review | Failure, ...]:
+    """The same of every spec that the branch in a folder (the current one if not given) changes, or of those named.
+
+    Raises:
+        UsageError: the folder is in no repository, git finds no such revision, or a spec that is named is nowhere.
+    """
+    from clspec import reviewing  # noqa: PLC0415  # a check compares nothing, and is quicker without
+
+    return reviewing.branch(folder or Path.cwd(), against, specs, _or_today(day))
 
 
 def write(bundle: Bundle, folder: Path) -> None:

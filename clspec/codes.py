@@ -395,6 +395,11 @@ CODES: dict[str, Code] = {
     ),
     "CLS603": Code(_E, "lock cannot be read", "The lock is written by `clspec lock`; restore it from version control."),
     "CLS604": Code(_W, "pin without use", "The lock pins something that the spec no longer has."),
+    "CLS605": Code(
+        _E,
+        "lock of a newer clspec",
+        "The lock was written by a newer clspec than this one. It was not read, and nothing was judged against it.",
+    ),
     # -- waivers -------------------------------------------------------------------------------------------------
     "CLS701": Code(
         _E,

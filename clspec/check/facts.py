@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from clspec.lock import Lock
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Facts:
     """A spec and its surroundings. Pointers into the spec point into `document`, which has the right shape.
 

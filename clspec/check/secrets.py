@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -156,17 +157,28 @@ def told(text: str, path: str, document: Document | None, found: Iterable[Diagno
 
 def _in_values(document: Document, *, read: bool) -> Iterator[tuple[Span, str, Literal]]:
     """The secrets that their place in the spec tells, and if asked what a string holds: an escape may hide it."""
-    for at, value in _strings(document.value, ()):
+    for at, value in _strings(document.value, telling=not read):
         for literal in (*(literals(value) if read else ()), *_by_place(at, value)):
             yield document.inside(at, literal.start, literal.end), document.where(at), literal
 
 
-def _strings(value: Any, at: Pointer) -> Iterator[tuple[Pointer, str]]:
-    if isinstance(value, str):
-        yield at, value
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for step, below in pairs:
-        yield from _strings(below, (*at, step))
+def _strings(root: dict[str, Any], *, telling: bool) -> Iterator[tuple[Pointer, str]]:
+    """The strings of a document with their places, in no order; if asked, only those under a key that tells something."""
+    todo: list[tuple[Pointer, Any]] = [((), root)]
+    while todo:
+        at, value = todo.pop()
+        for step, below in value.items() if isinstance(value, dict) else enumerate(value):
+            kind = type(below)
+            if kind is dict or kind is list:
+                todo.append(((*at, step), below))
+            elif kind is str and not (telling and (type(step) is int or not _tells(step))):
+                yield (*at, step), below
+
+
+@lru_cache(maxsize=1024)
+def _tells(key: str) -> bool:
+    """Whether a key may tell that its value is a secret, or holds one."""
+    return key == "query" or _KEY.fullmatch(key.lower()) is not None
 
 
 def _by_place(at: Pointer, value: str) -> Iterator[Literal]:

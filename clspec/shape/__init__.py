@@ -62,15 +62,31 @@ def _fractions(value: Any) -> list[Pointer]:
 
     These are the places that complain once every such number has a fraction.
     """
-    broken = _broken(value)
-    if broken is value:
+    suspects = [key for key, section in value.items() if _holds_whole(section)]
+    if not suspects:
         return []
+    broken = {**value, **{key: _broken(value[key]) for key in suspects}}
     places = [tuple(e.instance_path) for e in _validator().iter_errors(broken) if e.kind.name == "type"]
     return [at for at in places if _is_whole(reduce(lambda found, step: found[step], at, value))]
 
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, float) and value.is_integer()
+
+
+def _holds_whole(value: Any) -> bool:
+    """Whether a number such as `3.0` is anywhere in it; asked of every section, so that it has to be quick."""
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        kind = type(item)
+        if kind is dict:
+            todo += item.values()
+        elif kind is list:
+            todo += item
+        elif kind is float and item.is_integer():
+            return True
+    return False
 
 
 def _broken(value: Any) -> Any:
