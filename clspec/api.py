@@ -7,6 +7,7 @@ if not given). Errors are exceptions below `ClspecError`, each with the exit cod
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import os
 from importlib.util import find_spec
@@ -48,7 +49,7 @@ __all__ = [
     "write",
 ]
 
-_PIN_CODES = {"CLS403", "CLS601", "CLS602", "CLS603", "CLS604"}
+_PIN_CODES = {"CLS403", "CLS601", "CLS602", "CLS604"}
 
 
 def check(path: str, environment: str | None = None, day: date | None = None) -> Checked:
@@ -289,11 +290,36 @@ def lock(  # noqa: PLR0913  # a lock has this many sides
     """
     from clspec import locking  # noqa: PLC0415  # data libraries, which a compile does without
 
+    joined = _rejoin(path)
     known = _mendable(check(path, environment, day))
     made = locking.locked(known, update, image, from_champion=from_champion)
     place = Path(locks.path_for(path))
     write({place.name: locks.render(made.lock)}, place.parent)
-    return made
+    return dataclasses.replace(made, changes=(*joined, *made.changes))
+
+
+def _rejoin(path: str) -> tuple[str, ...]:
+    """Put the sides of a lock together that git could not merge, and say so.
+
+    Raises:
+        UsageError: they contradict each other.
+    """
+    from clspec import rejoining  # noqa: PLC0415  # most locks are whole
+
+    place = Path(locks.path_for(path))
+    try:
+        text = place.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ()
+    if not rejoining.in_conflict(text):
+        return ()
+    try:
+        found = rejoining.rejoined(text, str(place))
+    except locks.LockError as error:
+        message = f"{place}: {error}"
+        raise UsageError(message) from error
+    write({place.name: locks.render(found)}, place.parent)
+    return ("both sides of the merge were put together",)
 
 
 def add(path: str, dataset: str, origin: str, environment: str | None = None, day: date | None = None) -> Added:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from clspec import codes, load, lock, parse, shape
 from clspec.check import Facts, environments
 from clspec.diagnostic import has_errors
+from clspec.rejoining import in_conflict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,6 +120,4 @@ def _lock(path: str, called: str) -> tuple[lock.Lock | None, Document | None, tu
 
 def _hint(text: str) -> str:
     """How to mend a lock that git could not merge."""
-    if "\n<<<<<<< " in f"\n{text}":
-        return "two changes met in one item: take either side, then `clspec lock SPEC --update DATASET` for what moved"
-    return ""
+    return "git could not merge it: `clspec lock SPEC` puts both sides together" if in_conflict(text) else ""

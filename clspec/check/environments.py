@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from clspec.diagnostic import Diagnostic, Pointer
 
 _SECTION = "environments"
+SECTIONS = ("store", "code", "sources", "training", "inference")
+"""What an environment may change parts of."""
 _GONE: Any = object()
 
 

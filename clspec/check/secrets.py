@@ -133,16 +133,7 @@ def told(text: str, path: str, document: Document | None, found: Iterable[Diagno
 
     Where there are very many, nothing else is said: of a file like that, any word may be one.
     """
-    shown = text.removeprefix("\ufeff")
-    lines = Lines(shown)
-    places = {lines.span(one.start, one.end): one for one in islice(literals(shown), _MANY)}
-    wheres: dict[Span, str] = {}
-    if document is not None and len(places) < _MANY:
-        known = {literal.secret for literal in places.values()}
-        for span, where, literal in _in_values(document, read=bool(places) or "\\" in shown):
-            if span in places or literal.secret not in known:
-                places.setdefault(span, literal)
-                wheres[span] = where
+    places, wheres = _found(text, document)
     if not places:
         return tuple(found)
     secrets = (
@@ -153,6 +144,22 @@ def told(text: str, path: str, document: Document | None, found: Iterable[Diagno
     )
     others = found if len(places) < _MANY else ()
     return (*(_masked(problem, places.values()) for problem in others), *secrets)
+
+
+@lru_cache(maxsize=2)
+def _found(text: str, document: Document | None) -> tuple[dict[Span, Literal], dict[Span, str]]:
+    """The secrets in a text by their places, and what their places are called; who compares specs asks twice."""
+    shown = text.removeprefix("\ufeff")
+    lines = Lines(shown)
+    places = {lines.span(one.start, one.end): one for one in islice(literals(shown), _MANY)}
+    wheres: dict[Span, str] = {}
+    if document is not None and len(places) < _MANY:
+        known = {literal.secret for literal in places.values()}
+        for span, where, literal in _in_values(document, read=bool(places) or "\\" in shown):
+            if span in places or literal.secret not in known:
+                places.setdefault(span, literal)
+                wheres[span] = where
+    return places, wheres
 
 
 def _in_values(document: Document, *, read: bool) -> Iterator[tuple[Span, str, Literal]]:

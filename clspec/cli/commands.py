@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import textwrap
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from clspec.report import diagnostics as shown
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from clspec.diagnostic import Diagnostic
 
@@ -37,7 +39,8 @@ def run(arguments: Sequence[str]) -> int:
     from clspec.compile import InvalidSpec  # help and versions do without the compiler
 
     try:
-        return _VERBS[given.verb](given)
+        with _at_once() if given.verb in _READERS else nullcontext():
+            return _VERBS[given.verb](given)
     except InvalidSpec as error:
         _show(error.diagnostics, given, sys.stderr)
         return INVALID
@@ -47,6 +50,22 @@ def run(arguments: Sequence[str]) -> int:
     except ImportError as error:
         print(f"clspec: {error}\n{_missing_library(error)}", file=sys.stderr)
         return INVALID
+
+
+_READERS = frozenset({"check", "config", "diff", "graph", "review"})
+"""Commands that read specs, answer and are done."""
+
+
+@contextmanager
+def _at_once() -> Iterator[None]:
+    """Without the garbage collector: a tenth of the time of a large check, for memory that is about to be given back."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _missing_library(error: ImportError) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from clspec import graph
@@ -91,13 +92,14 @@ def _state(old: Step | None, new: Step | None) -> str:
     if old is None or new is None:
         return "added" if old is None else "removed"
     differs = any(getattr(old, one.name) != getattr(new, one.name) for one in fields(old) if one.name not in _UNSEEN)
-    same = old.config == new.config or _told(old) == _told(new)
+    same = old.config == new.config or _told(old.config) == _told(new.config)
     return "changed" if differs or not same else "same"
 
 
-def _told(step: Step) -> Any:
+@lru_cache(maxsize=16)
+def _told(config: str) -> Any:
     """What a step is told, without the digest of the code, which is told of once and not at every step."""
-    return json.loads(step.config, object_hook=_without_code)
+    return json.loads(config, object_hook=_without_code)
 
 
 def _without_code(value: dict[str, Any]) -> dict[str, Any]:

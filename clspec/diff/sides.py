@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from clspec import code, lock, parse
 from clspec.check import secrets
 from clspec.diagnostic import ClspecError, has_errors, in_order
-from clspec.diff.view import View, view
+from clspec.diff.view import View, view, view_elsewhere
 from clspec.opening import opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from clspec.check import Facts
     from clspec.diagnostic import Diagnostic, Span
     from clspec.load import Document
     from clspec.opening import Opened, Shaped
@@ -69,25 +70,25 @@ def side(found: Opened, name: str) -> Side:
     if found.unlocked:
         message = f"{lock.path_for(name)} cannot be compared: {found.unlocked[0].message}"
         raise NotCompared(message, found.unlocked)
-    facts = found.plain.facts
+    facts, plain = found.plain.facts, view(_whole(found.plain, name))
     return Side(
         name=name,
         lock_name=lock.path_for(name),
-        plain=_view(found.plain, name),
-        environments={one: _view(there, name) for one, there in found.elsewhere.items()},
+        plain=plain,
+        environments={one: view_elsewhere(plain, _whole(there, name)) for one, there in found.elsewhere.items()},
         lock=facts.lock,
         locked=found.locked,
         code=_code(facts.root) if facts.has_root else "",
-        secret=tuple(p.span for p in secrets.told(facts.written.text, name, facts.written, ()) if p.span),
+        secret=tuple(p.span for p in secrets.told(found.text, name, facts.written, ()) if p.span),
     )
 
 
-def _view(shaped: Shaped, name: str) -> View:
-    """The view of a document, every part of which has the right shape."""
+def _whole(shaped: Shaped, name: str) -> Facts:
+    """The facts of a document, every part of which has the right shape."""
     if has_errors(shaped.problems) or not parse.whole(shaped.facts.document):
         message = f"{name} cannot be compared: it does not have the shape of a spec"
         raise NotCompared(message, in_order(shaped.problems))
-    return view(shaped.facts)
+    return shaped.facts
 
 
 def _code(root: Path) -> str:

@@ -68,6 +68,8 @@ class _Judge:
 
     def __init__(self, columns: Mapping[str, ColumnType]) -> None:
         self._columns = columns
+        self._apart = len({name.lower() for name in columns}) == len(columns)
+        """Whether no two columns differ in nothing but case."""
         self._words: set[Column] = set()
         """Columns that stand where a string could: `night` in `lighting = night`."""
         self.problems: list[Problem] = []
@@ -87,6 +89,8 @@ class _Judge:
             hint = _column_hint(expression, self._columns, word=expression.quoted or expression in self._words)
             self.blame(expression, f"there is no column `{name}`", hint, UNKNOWN_COLUMN)
             return None
+        if self._apart:
+            return self._columns[name]
         twins = [other for other in self._columns if other != name and other.lower() == name.lower()]
         if twins:
             message = f"`{name}` cannot be told from `{twins[0]}`: DuckDB takes them for one column"
@@ -161,6 +165,8 @@ class _Judge:
     def _alike(self, operands: Sequence[Expression], allowed: frozenset[ColumnType], user: str) -> ColumnType | None:
         """The operands' common type, each of them judged by the first that is no literal."""
         found = [self._needs(operand, allowed, user) for operand in operands]
+        if found[0] is not None and all(one is found[0] for one in found):
+            return found[0]
         typed = [(operand, one) for operand, one in zip(operands, found, strict=True) if one is not None]
         lead = next((pair for pair in typed if not isinstance(pair[0], Literal)), typed[0] if typed else None)
         if lead is None or not self._all_like(lead, typed):

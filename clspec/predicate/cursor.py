@@ -25,11 +25,8 @@ class Cursor:
         self._tokens = tokens
         self._place = 0
         self._open: list[Token] = []
-
-    @property
-    def now(self) -> Token:
+        self.now = tokens[0]
         """The token to be read."""
-        return self._tokens[self._place]
 
     @property
     def next(self) -> Token:
@@ -44,7 +41,9 @@ class Cursor:
     def take(self) -> Token:
         """Read a token."""
         token = self.now
-        self._place = min(self._place + 1, len(self._tokens) - 1)
+        if token.kind is not Kind.END:
+            self._place += 1
+            self.now = self._tokens[self._place]
         return token
 
     def at_end(self) -> bool:
