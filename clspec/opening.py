@@ -72,12 +72,21 @@ def opened(path: str, name: str | None = None) -> Opened:
         path=path,
         text=text or "",
         document=document,
-        unread=unread,
+        unread=_without_followers(unread, plain.problems),
         plain=plain,
         elsewhere=elsewhere,
         locked=locked,
         unlocked=unlocked,
     )
+
+
+_ODD = "CLS211"
+"""What is wrong anyway need not be told apart from how other tools read it."""
+
+
+def _without_followers(unread: tuple[Diagnostic, ...], problems: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
+    wrong = {problem.span for problem in problems if problem.is_error}
+    return tuple(problem for problem in unread if problem.code != _ODD or problem.span not in wrong)
 
 
 def _shaped(document: Document, folder: Path, pins: lock.Lock | None) -> Shaped:

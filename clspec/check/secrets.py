@@ -205,4 +205,5 @@ def _masked(problem: Diagnostic, secrets: Iterable[Literal]) -> Diagnostic:
     for literal in secrets:
         mask = literal.match.replace(literal.secret, _MASK)
         words = {key: text.replace(literal.match, mask) for key, text in words.items()}
-    return replace(problem, message=words["message"], hint=words["hint"], where=words["where"])
+    fix = problem.fix if problem.fix and not any(one.secret in problem.fix.text for one in secrets) else None
+    return replace(problem, message=words["message"], hint=words["hint"], where=words["where"], fix=fix)
