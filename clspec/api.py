@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from clspec.diagnostic import Diagnostic
     from clspec.diff import Failure, Review
     from clspec.locking import Locked
+    from clspec.mending import Mended
     from clspec.plan import Plan
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "diff",
     "facts",
     "lock",
+    "mended",
     "plan",
     "review",
     "run",
@@ -59,6 +61,17 @@ def check(path: str, environment: str | None = None, day: date | None = None) ->
         UsageError: the path cannot be read, or the spec has no such environment.
     """
     return pipe.read(path, environment, _or_today(day))
+
+
+def mended(path: str, environment: str | None = None, day: date | None = None) -> Mended:
+    """A spec with all that is certain to mend it; `clspec.mending.write` writes it.
+
+    Raises:
+        UsageError: the path cannot be read, or the spec has no such environment.
+    """
+    from clspec import mending  # noqa: PLC0415  # most specs need no mending
+
+    return mending.mended(path, environment, _or_today(day))
 
 
 def _or_today(day: date | None) -> date:

@@ -46,14 +46,18 @@ class Opened:
     """Why the lock cannot be read."""
 
 
-def opened(path: str, name: str | None = None) -> Opened:
+def opened(path: str, name: str | None = None, text: str | None = None) -> Opened:
     """What is found at a path, which is called by its `name` in all problems, if it has another.
+
+    With a `text` the spec is that, and only what is beside it is looked for.
 
     Raises:
         UsageError: the path cannot be read.
     """
     called = name or path
-    text, unread = load.read(path)
+    unread: tuple[Diagnostic, ...] = ()
+    if text is None:
+        text, unread = load.read(path)
     document, found = (None, ()) if text is None else load.load(text, called)
     unread = (*unread, *found)
     version = shape.version(document) if document is not None else None

@@ -16,7 +16,7 @@ from yaml.events import (
 )
 
 from clspec.reading.anchors import Anchors
-from clspec.reading.findings import Stop
+from clspec.reading.findings import Finding, Stop
 from clspec.reading.hidden import visible
 from clspec.reading.progress import MAX_DEPTH, Key, Progress, Sink
 from clspec.reading.scalars import NOT_FINITE, OddNumber, Plain, ReadOtherwise, Scalar
@@ -245,13 +245,14 @@ class Builder:
     def _read_otherwise(self, told: ReadOtherwise, container: Any, key: Key) -> Scalar:
         """A value that other tools take for something else: it is what YAML 1.2 says, and quotes would tell everybody."""
         progress = self._progress
-        start, end = progress.last
+        start, end = progress.marks.bounds(progress.latest)
         text = progress.text[start:end]
         ours = "a text" if isinstance(told.value, str) else f"{told.value}"
         plain = text if isinstance(told.value, str) else str(told.value)
         fix = f"'{plain}'" if isinstance(told.value, str) else plain
         message = f"`{visible(text)}` is {ours} here, and {told.other} to tools that read YAML 1.1"
-        progress.add("CLS211", progress.pointer(container, key), message, f"write `{fix}`", fix=fix)
+        pointer = progress.pointer(container, key)
+        progress.findings.add(Finding("CLS211", pointer, start, end, message, f"write `{fix}`", fix=fix))
         return told.value
 
     def _checked(self, value: str, container: Any, key: Key) -> str:

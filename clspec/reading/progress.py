@@ -94,11 +94,10 @@ class Progress:
         hint: str = "",
         first: tuple[int, dict[str, Any], str] | None = None,
         number: int = -1,
-        fix: str = "",
     ) -> None:
         """A problem of a node, by default the latest."""
         start, end = self.marks.starts[number], self.marks.ends[number] or self.marks.starts[number] + 1
-        self.findings.add(Finding(code, pointer, start, end, message, hint, first, fix))
+        self.findings.add(Finding(code, pointer, start, end, message, hint, first))
 
     def too_deep(self, container: Any, key: Key) -> None:
         """Refuses a value that would be nested too deeply in `container`.

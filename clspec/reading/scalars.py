@@ -45,14 +45,16 @@ class ReadOtherwise(Exception):  # a value that has to be told of, not a failure
         self.other = other
 
 
-_OLD_FIRST = frozenset("yYnNoO0123456789+-")
+_OLD_FIRST = frozenset("yYnNoO0123456789+-.")
 _OLD_WORDS = {
     **dict.fromkeys(("yes", "Yes", "YES", "on", "On", "ON"), "true"),
     **dict.fromkeys(("no", "No", "NO", "off", "Off", "OFF"), "false"),
 }
+_SIXTY = r"(?::[0-5]?[0-9])+"
 _OLD_NUMBER = re.compile(
-    r"[-+]?(?:(?P<octal>0[0-7_]+)|(?P<text>0[0-9]*[89][0-9]*)|(?P<binary>0b[01_]+)|(?P<sixty>[1-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?)"
-    r"|(?P<grouped>[0-9]+(?:_+[0-9]+)+_*(?:\.[0-9_]*)?))"
+    r"[-+]?(?:(?P<octal>0[0-7_]+)|(?P<text>0[0-9]*[89][0-9]*)|(?P<binary>0b[01_]+)"
+    rf"|(?P<sixty>[1-9][0-9_]*{_SIXTY}|[0-9][0-9_]*{_SIXTY}\.[0-9_]*)"
+    r"|(?=[^_]*_)(?P<grouped>[1-9][0-9_]*|0x[0-9a-fA-F_]+|(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?))"
 )
 _OLD_NAMES = {
     "octal": "an octal number",
@@ -73,8 +75,10 @@ def elsewhere(text: str) -> str | None:
     if text in _OLD_WORDS:
         return _OLD_WORDS[text]
     found = _OLD_NUMBER.fullmatch(text)
-    if found is None or not text.strip("+-0"):
+    if found is None:
         return None
+    if found["octal"] and len(found["octal"].lstrip("0")) <= 1 and "_" not in found["octal"]:
+        return None  # one digit is the same number
     return _OLD_NAMES[str(found.lastgroup)]
 
 

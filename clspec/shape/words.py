@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from clspec.codes import problem
 from clspec.diagnostic import START, Fix, Related, did_you_mean
 from clspec.reading.hidden import visible
-from clspec.shape import meant as surely
+from clspec.shape import surely
 from clspec.shape.published import SchemaError, about, alternatives, homes, schema_of
 
 if TYPE_CHECKING:

@@ -123,7 +123,9 @@ def test_scalars_are_those_of_yaml_1_2(load, written, value):
 
 def otherwise(text):
     """Whether PyYAML, which follows YAML 1.1, reads an unquoted text otherwise than YAML 1.2 does."""
-    ours, theirs = meaning(text), yaml.safe_load(text)
+    loader = yaml.SafeLoader("")
+    tag = loader.resolve(yaml.ScalarNode, text, (True, False))
+    ours, theirs = meaning(text), loader.construct_object(yaml.ScalarNode(tag, text))
     dates = isinstance(theirs, datetime.date)
     exponents = isinstance(ours, float) and theirs == text  # a slip of YAML 1.1 itself, which asks for a point
     octals = re.fullmatch("0o[0-7]+", text)  # new in YAML 1.2

@@ -16,6 +16,7 @@ _CLOSE = 0.8
 """From this likeness on a word counts as a slip of another one; a hint is given earlier."""
 _APART = 0.1
 """By so much the next word has to be less alike."""
+_SHORTEST = 3
 SWITCHES = {
     **dict.fromkeys(("yes", "on", "y", "true"), "true"),
     **dict.fromkeys(("no", "off", "n", "false"), "false"),
@@ -40,16 +41,30 @@ _SIZES = {
 """Binary units only: 16 GB are not 16 GiB."""
 
 
-def key(word: str, known: Iterable[str], given: Iterable[str]) -> str | None:
+def key(word: str, keys: Iterable[str], given: Iterable[str]) -> str | None:
     """The key that is surely meant: one that is not given yet and that no other known key is as close to."""
+    known = sorted(keys)
     free = sorted(set(known) - set(given))
     same = [name for name in free if _bare(name) == _bare(word)]
     if len(same) == 1:
         return same[0]
+    slips = [name for name in known if _slip(word, name)]
+    if len(slips) == 1:
+        return slips[0] if slips[0] in free else None
     ranked = sorted(((SequenceMatcher(None, word, name).ratio(), name) for name in known), reverse=True)
-    if not ranked or ranked[0][0] < _CLOSE or ranked[0][1] not in free:
+    if slips or not ranked or ranked[0][0] < _CLOSE or ranked[0][1] not in free:
         return None
     return ranked[0][1] if len(ranked) == 1 or ranked[0][0] - ranked[1][0] >= _APART else None
+
+
+def _slip(word: str, name: str) -> bool:
+    """Whether one letter is wrong, missing or too many, or two have changed places; in words of three letters and more."""
+    if min(len(word), len(name)) < _SHORTEST or abs(len(word) - len(name)) > 1 or word == name:
+        return False
+    same = next((at for at, (one, other) in enumerate(zip(word, name, strict=False)) if one != other), len(word))
+    rest, other = word[same:], name[same:]
+    swapped = rest[:2] == other[:2][::-1] and rest[2:] == other[2:]
+    return swapped or rest[1:] == other[1:] or rest[1:] == other or rest == other[1:]
 
 
 def _bare(word: str) -> str:
