@@ -114,12 +114,7 @@ def _elsewhere(found: Opened, here: tuple[Diagnostic, ...]) -> tuple[Diagnostic,
     told: list[Diagnostic] = []
     known = set(here)
     for name, there in found.elsewhere.items():
-        # What is pinned for another environment is not without use.
-        own = [
-            problem
-            for problem in (*there.problems, *check_elsewhere(there.facts))
-            if problem not in known and problem.code != "CLS604"
-        ]
+        own = [problem for problem in (*there.problems, *check_elsewhere(there.facts)) if problem not in known]
         told += [dataclasses.replace(p, message=f"in environment `{name}`: {p.message}") for p in own]
     return tuple(told)
 

@@ -45,9 +45,9 @@ _HERE = (
     *environments.RULES,
     *waivers.RULES,
     *webhooks.RULES,
-    *pins.OF_GOLDEN,
+    *pins.RULES,
 )
-"""What an environment cannot change: gates, golden data, stages, triggers and waivers are the spec's alone."""
+"""What an environment cannot change: gates, golden data, columns, stages, triggers and waivers are the spec's alone."""
 
 _ELSEWHERE = (
     *paths.RULES,
@@ -59,7 +59,6 @@ _ELSEWHERE = (
     *expectations.RULES,
     *entrypoints.RULES,
     *machines.RULES,
-    *pins.RULES,
 )
 
 RULES = (*_HERE, *_ELSEWHERE)

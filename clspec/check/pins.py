@@ -125,5 +125,4 @@ def pins_are_used(facts: Facts) -> Iterator[Diagnostic]:
             yield facts.key_problem("CLS604", ("golden", "scenarios"), message, _mend(facts))
 
 
-OF_GOLDEN = (scenarios_are_counted,)
-RULES = (lock_is_there, datasets_are_pinned, sources_are_pinned, pins_are_used)
+RULES = (lock_is_there, datasets_are_pinned, sources_are_pinned, scenarios_are_counted, pins_are_used)
