@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from clspec.diagnostic import Diagnostic, Severity
 
 if TYPE_CHECKING:
-    from clspec.diagnostic import Span
+    from clspec.diagnostic import Fix, Related, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ def problem(  # noqa: PLR0913  # a diagnostic is this many plain facts
     span: Span | None = None,
     hint: str = "",
     where: str = "",
+    related: tuple[Related, ...] = (),
+    fix: Fix | None = None,
 ) -> Diagnostic:
     """A diagnostic that weighs what its code says.
 
@@ -35,7 +37,17 @@ def problem(  # noqa: PLR0913  # a diagnostic is this many plain facts
         KeyError: the code is not in the table.
     """
     severity = CODES[code].severity
-    return Diagnostic(code=code, severity=severity, message=message, path=path, span=span, hint=hint, where=where)
+    return Diagnostic(
+        code=code,
+        severity=severity,
+        message=message,
+        path=path,
+        span=span,
+        hint=hint,
+        where=where,
+        related=related,
+        fix=fix,
+    )
 
 
 _E = Severity.ERROR
@@ -126,6 +138,12 @@ CODES: dict[str, Code] = {
         "unknown language version",
         "This clspec reads `clspec.dev/v1alpha1`. A file of a newer language needs a newer clspec; nothing else "
         "of the file was judged.",
+    ),
+    "CLS211": Code(
+        _W,
+        "read otherwise by other tools",
+        "Specs follow YAML 1.2, in which `no` is a text and `0755` the number 755. Many tools still follow YAML 1.1, in "
+        "which they are `false` and 493. Quotes, or the plain number, say the same to all of them.",
     ),
     # -- names and what they refer to ----------------------------------------------------------------------------
     "CLS301": Code(_E, "unknown reference", "The name refers to a dataset, source, slice or such that is not defined."),
@@ -395,6 +413,11 @@ CODES: dict[str, Code] = {
     ),
     "CLS603": Code(_E, "lock cannot be read", "The lock is written by `clspec lock`; restore it from version control."),
     "CLS604": Code(_W, "pin without use", "The lock pins something that the spec no longer has."),
+    "CLS605": Code(
+        _E,
+        "lock of a newer clspec",
+        "The lock was written by a newer clspec than this one. It was not read, and nothing was judged against it.",
+    ),
     # -- waivers -------------------------------------------------------------------------------------------------
     "CLS701": Code(
         _E,

@@ -10,7 +10,8 @@ from clspec_local.check import check
 from clspec_local.emit import program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from clspec.backend import Bundle, Happening, Occasion, Outcome, Workplace
     from clspec.diagnostic import Diagnostic
@@ -66,6 +67,12 @@ class LocalBackend:
         from clspec_local.engine import Engine  # noqa: PLC0415  # SQLite and processes, which a compile does not need
 
         return Engine(plan.pipeline(pipeline), plan, place, jobs=jobs, occasion=occasion, watch=watch).run()
+
+    def seconds(self, state: Path, spec: str) -> Mapping[tuple[str, str], float]:
+        """How long steps took here; see `clspec.backend.Remembers`."""
+        from clspec_local.history import seconds  # noqa: PLC0415  # SQLite, which a compile does not need
+
+        return seconds(state / "history.sqlite", spec)
 
 
 backend = LocalBackend()

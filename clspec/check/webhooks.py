@@ -20,10 +20,11 @@ def webhooks_have_one_place(facts: Facts) -> Iterator[Diagnostic]:
             continue
         at, place = first.setdefault(told.webhook_env, (index, told.kubernetes))
         if place != told.kubernetes:
-            line = facts.document.span(("notify", at, "kubernetes")).line
+            first_at = ("notify", at, "kubernetes")
+            line, related = facts.document.span(first_at).line, facts.related(first_at, "first named here")
             message = f"`{told.webhook_env}` is read from key `{place.key}` of secret `{place.name}` in line {line}"
             hint = "name one place, or give the other webhook a variable of its own"
-            yield facts.problem("CLS521", ("notify", index, "kubernetes"), message, hint)
+            yield facts.problem("CLS521", ("notify", index, "kubernetes"), message, hint, related=related)
 
 
 RULES = (webhooks_have_one_place,)

@@ -115,7 +115,7 @@ class Learning:
             *(self._train(seed) for seed in seeds),
             *(self._predict(seed, shard) for seed in seeds for shard in shards),
             *((self._baseline(),) if judging.compares(self._spec) else ()),
-            *(self._evaluate(seed) for seed in seeds),
+            *self._evaluations(),
             self._gate(),
             self._register(),
         )
@@ -229,7 +229,8 @@ class Learning:
             pure=False,
         )
 
-    def _evaluate(self, seed: int) -> plan.Step:
+    def _evaluations(self) -> tuple[plan.Step, ...]:
+        """One step for each seed; all are told the same."""
         golden = self._make.shape(self._make.golden_data)
         config = {
             "task": self._make.task(),
@@ -239,6 +240,9 @@ class Learning:
             "code": self._make.code if judging.runs_code(self._spec) else None,
             **judging.measured_golden(self._spec),
         }
+        return tuple(self._evaluate(seed, config) for seed in self._spec.training.seeds)
+
+    def _evaluate(self, seed: int, config: dict[str, Any]) -> plan.Step:
         champion = (Input(name="baseline", step="baseline", output="predictions"),)
         inputs = (
             Input(name="data", step="snapshot-golden", output="data"),

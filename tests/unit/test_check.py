@@ -361,7 +361,7 @@ def dataclasses_replaced(value, **changes):
     ("text", "words"),
     [
         ("version: 1\ndatasets: {canonical: {digest: latest}}\n", "64 hexadecimal digits"),
-        ("version: 2\n", "install a newer clspec"),
+        ("version: 0\n", "reads version 1"),
         ("version: 1\nimages: {a: b}\n", "64 hexadecimal digits"),
         ("version: one\n", "version"),
         ("- a\n", "mapping"),
@@ -376,6 +376,16 @@ def test_a_lock_that_cannot_be_read_is_one_problem(text, words):
     (found,) = api.check("spec.yaml").diagnostics
     assert (found.code, found.path) == ("CLS603", "spec.lock")
     assert words in found.message
+
+
+@pytest.mark.parametrize("rest", ["", "datasets: {a: {quantum: true}}\n", "sections: [of, another, kind]\nversion: 3\n"])
+def test_a_lock_of_a_newer_version_is_told_of_first_and_alone(rest):
+    Path("spec.yaml").write_text(json.dumps(spec(), indent=1))
+    Path("spec.lock").write_text(f"version: 2\n{rest}")
+    (found,) = api.check("spec.yaml").diagnostics
+    assert (found.code, found.path, found.span.line) == ("CLS605", "spec.lock", 1)
+    assert "version 2" in found.message
+    assert "newer" in found.hint
 
 
 def test_a_lock_is_never_its_spec():
