@@ -360,6 +360,12 @@ CODES: dict[str, Code] = {
     "CLS512": Code(
         _W, "not as clspec would", "A manifest is valid, and breaks a rule that clspec holds its own manifests to."
     ),
+    "CLS530": Code(
+        _W,
+        "names of fields not judged",
+        "Which fields Kubeflow knows stands in its protobufs, which are not installed: a slip in a name would not be "
+        "seen. `pip install 'clspec[kfp]'` brings them.",
+    ),
     "CLS509": Code(
         _W,
         "part not emitted",

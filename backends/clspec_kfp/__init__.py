@@ -71,6 +71,12 @@ class KfpBackend:
                 bundle |= _files(plan, pipeline, options)
         return bundle | access(plan, options)
 
+    def lint(self, text: str, path: str = "pipeline.yaml") -> Sequence[Diagnostic]:
+        """What is wrong with a pipeline from anywhere; see `clspec_kfp.lint`."""
+        from clspec_kfp.lint import lint  # noqa: PLC0415  # a compile needs none of it
+
+        return lint(text, path)
+
     def submit(  # noqa: PLR0913, PLR0917  # the protocol's own
         self, plan: Plan, pipeline: str, options: Options, cluster: Cluster, occasion: Occasion, follow: Follow | None
     ) -> str:

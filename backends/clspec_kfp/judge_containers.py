@@ -94,7 +94,7 @@ def _resources(label: str, resources: Mapping[str, Any]) -> Iterator[str]:
         yield f"executor `{label}` asks for the accelerator {gpu['type']!r}, which is no resource of a cluster"
 
 
-# -- what is handed over through the store -----------------------------------------------------------------------------
+# -- what is handed over through the store ---------------------------------------------------------------------------
 
 
 def in_handovers(components: Mapping[str, Any], executors: Mapping[str, Any]) -> Iterator[str]:
