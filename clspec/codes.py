@@ -351,8 +351,8 @@ CODES: dict[str, Code] = {
     "CLS510": Code(
         _W,
         "large for the target",
-        "The object is far larger than most, and the target takes it only with a setting of its own (Argo: offload the "
-        "status of nodes). Fewer seeds or shards make fewer steps.",
+        "The object is far larger than most, and the target takes it only with a setting of its own (Argo, and "
+        "Kubeflow on top of it: offload the status of nodes). Fewer seeds or shards make fewer steps.",
     ),
     "CLS511": Code(
         _E, "the target would refuse it", "A manifest breaks a rule of the target itself: it would not run."

@@ -57,7 +57,7 @@ class KfpBackend:
 
     def check(self, plan: Plan, options: Options) -> Sequence[Diagnostic]:
         """What Kubeflow cannot express, in order."""
-        return problems(plan, options)
+        return problems(document.placed(plan, options), options)
 
     def emit(self, plan: Plan, options: Options) -> Bundle:
         """The files of every pipeline.
@@ -67,6 +67,7 @@ class KfpBackend:
         """
         bundle: Bundle = {}
         with _no_collection():
+            plan = document.placed(plan, options)
             for pipeline in plan.pipelines:
                 bundle |= _files(plan, pipeline, options)
         return bundle | access(plan, options)

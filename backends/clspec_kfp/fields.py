@@ -16,7 +16,7 @@ from clspec.diagnostic import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from clspec.manifest import Finding, Object, Place
+    from clspec.manifest import Finding, Part, Place
 
 _FREE = frozenset({"google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"})
 _TEXTS = frozenset({"google.protobuf.Duration", "google.protobuf.Timestamp"})
@@ -45,13 +45,13 @@ def known() -> dict[str, Any]:
     return found
 
 
-def judge(spec: Object) -> Iterator[Finding]:
+def judge(spec: Part) -> Iterator[Finding]:
     """Fields of a PipelineSpec that Kubeflow does not know, and values that they cannot have."""
     yield from _of("PipelineSpec", spec, ())
     yield from _of("PipelineDeploymentConfig", spec.get("deploymentSpec"), ("deploymentSpec",))
 
 
-def judge_platform(platform: Object) -> Iterator[Finding]:
+def judge_platform(platform: Part) -> Iterator[Finding]:
     """The same for a platform document."""
     yield from _of("PlatformSpec", platform, ())
     value: Any = platform
@@ -88,7 +88,7 @@ def _message(value: Any, descriptor: Any, place: Place) -> Iterator[Finding]:
     yield from _choices(value, descriptor, place)
 
 
-def _choices(value: Object, descriptor: Any, place: Place) -> Iterator[Finding]:
+def _choices(value: Part, descriptor: Any, place: Place) -> Iterator[Finding]:
     for choice in descriptor.oneofs:
         said = [field.json_name for field in choice.fields if value.get(field.json_name) is not None]
         if len(said) > 1:

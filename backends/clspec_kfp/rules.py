@@ -6,7 +6,7 @@ Read from its compiler, its driver and its launcher; where it decides only while
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clspec.manifest import mapping
 from clspec_kfp import rules_containers, rules_graphs, rules_pods
@@ -17,7 +17,7 @@ from clspec_kfp.text import NAME
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clspec.manifest import Finding, Object, Place
+    from clspec.manifest import Finding, Part, Place
 
 MAX_NAME = 128
 PARAMETER_TYPES = frozenset(
@@ -27,7 +27,7 @@ PARAMETER_TYPES = frozenset(
 _ARGO_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]*")
 
 
-def judge(spec: Object) -> Iterator[Finding]:
+def judge(spec: Part) -> Iterator[Finding]:
     """What is wrong with a PipelineSpec whose parts are of the right kinds."""
     components = mapping(spec.get("components"))
     executors = mapping(mapping(spec.get("deploymentSpec")).get("executors"))
@@ -45,7 +45,7 @@ def judge(spec: Object) -> Iterator[Finding]:
         yield from rules_containers.judge(place, mapping(executor), using, _tasks(spec, using, components))
 
 
-def judge_platform(platform: Object, spec: Object) -> Iterator[Finding]:
+def judge_platform(platform: Part, spec: Part) -> Iterator[Finding]:
     """What is wrong with a platform document beside that PipelineSpec."""
     for key in platform:
         if key != "platforms":
@@ -63,11 +63,11 @@ def judge_platform(platform: Object, spec: Object) -> Iterator[Finding]:
     yield from rules_pods.judge_pipeline(("platforms", "kubernetes", "pipelineConfig"), kubernetes)
 
 
-def _inputs(owner: Object) -> Iterator[str]:
+def _inputs(owner: Part) -> Iterator[str]:
     yield from mapping(mapping(owner.get("inputDefinitions")).get("parameters"))
 
 
-def _tasks(spec: Object, using: list[Object], components: Object) -> list[tuple[Object, Object]]:
+def _tasks(spec: Part, using: list[Part], components: Part) -> list[tuple[Part, Part]]:
     """The tasks whose component is one of these, each with the graph that it stands in."""
     owners = [mapping(spec.get("root")), *map(mapping, components.values())]
     return [
@@ -78,7 +78,7 @@ def _tasks(spec: Object, using: list[Object], components: Object) -> list[tuple[
     ]
 
 
-def _header(spec: Object) -> Iterator[Finding]:
+def _header(spec: Part) -> Iterator[Finding]:
     version = spec.get("schemaVersion")
     if version != SCHEMA_VERSION:
         yield ("schemaVersion",), f"schemaVersion is {version!r}; the backend reads {SCHEMA_VERSION} alone"
@@ -95,7 +95,7 @@ def _header(spec: Object) -> Iterator[Finding]:
         yield ("root",), "the root has no tasks"
 
 
-def _components(components: Object, executors: Object) -> Iterator[Finding]:
+def _components(components: Part, executors: Part) -> Iterator[Finding]:
     for key, value in components.items():
         place, component = ("components", key), mapping(value)
         label = component.get("executorLabel")
@@ -109,7 +109,7 @@ def _components(components: Object, executors: Object) -> Iterator[Finding]:
             yield (*place, "executorLabel"), f"there is no executor `{label}`"
 
 
-def _contained(components: Object) -> Iterator[Finding]:
+def _contained(components: Part) -> Iterator[Finding]:
     """A component that contains itself, at whatever depth, would never end."""
     inner = {
         key: {
@@ -120,7 +120,7 @@ def _contained(components: Object) -> Iterator[Finding]:
         for key, component in components.items()
     }
     waiting = {key: len(names) for key, names in inner.items()}
-    around: dict[str, list[str]] = {key: [] for key in components}
+    around: dict[Any, list[str]] = {key: [] for key in components}
     for key, names in inner.items():
         for name in names:
             around[name].append(key)
@@ -135,7 +135,7 @@ def _contained(components: Object) -> Iterator[Finding]:
             yield ("components", key), f"component `{key}` contains itself"
 
 
-def _declared(place: Place, owner: Object) -> Iterator[Finding]:
+def _declared(place: Place, owner: Part) -> Iterator[Finding]:
     for side in ("inputDefinitions", "outputDefinitions"):
         said = mapping(owner.get(side))
         for name, value in mapping(said.get("parameters")).items():

@@ -13,7 +13,7 @@ from clspec_kfp.text import EXTENDED_RESOURCE
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from clspec.manifest import Finding, Object, Place
+    from clspec.manifest import Finding, Part, Place
 
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 QUANTITY = re.compile(r"[+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+|[KMGTPE]i|[numkMGTPE])?")
@@ -33,9 +33,7 @@ _MARKET_NAME = re.compile(r"[A-Z0-9]+(_[A-Z0-9]+)+")
 """What Vertex AI calls an accelerator; Kubernetes knows no resource like this."""
 
 
-def judge(
-    place: Place, executor: Object, using: Sequence[Object], tasks: Sequence[tuple[Object, Object]]
-) -> Iterator[Finding]:
+def judge(place: Place, executor: Part, using: Sequence[Part], tasks: Sequence[tuple[Part, Part]]) -> Iterator[Finding]:
     """What is wrong with an executor that these components use, in these tasks."""
     kinds = [kind for kind in executor if not kind.startswith("@")]
     if kinds not in (["container"], ["importer"]):
@@ -47,7 +45,7 @@ def judge(
         yield from _container((*place, "container"), mapping(executor["container"]), using, tasks)
 
 
-def _importer(place: Place, importer: Object, using: Sequence[Object]) -> Iterator[Finding]:
+def _importer(place: Place, importer: Part, using: Sequence[Part]) -> Iterator[Finding]:
     uri = mapping(importer.get("artifactUri"))
     if not any(word in uri for word in ("constant", "constantValue", "runtimeParameter")):
         yield place, "an importer has an `artifactUri`"
@@ -59,7 +57,7 @@ def _importer(place: Place, importer: Object, using: Sequence[Object]) -> Iterat
 
 
 def _container(
-    place: Place, container: Object, using: Sequence[Object], tasks: Sequence[tuple[Object, Object]]
+    place: Place, container: Part, using: Sequence[Part], tasks: Sequence[tuple[Part, Part]]
 ) -> Iterator[Finding]:
     if not container.get("image"):
         yield place, "a container has an image"
@@ -78,7 +76,7 @@ def _container(
     yield from _machine((*place, "resources"), mapping(container.get("resources")), tasks)
 
 
-def _argument(place: Place, argument: str, using: Sequence[Object]) -> Iterator[Finding]:
+def _argument(place: Place, argument: str, using: Sequence[Part]) -> Iterator[Finding]:
     if argument.startswith('{"IfPresent"'):
         yield from _chosen(place, argument, using)
     for found in _PLACEHOLDER.findall(argument):
@@ -95,7 +93,7 @@ def _argument(place: Place, argument: str, using: Sequence[Object]) -> Iterator[
             yield place, f"{found}: the component declares no such {side[:-1]}"
 
 
-def _chosen(place: Place, argument: str, using: Sequence[Object]) -> Iterator[Finding]:
+def _chosen(place: Place, argument: str, using: Sequence[Part]) -> Iterator[Finding]:
     """What is there only if an input is."""
     try:
         name = json.loads(argument)["IfPresent"]["InputName"]
@@ -108,14 +106,14 @@ def _chosen(place: Place, argument: str, using: Sequence[Object]) -> Iterator[Fi
         yield place, f"asks whether `{name}` is given, which the component does not declare"
 
 
-def _declared(component: Object, side: str, kind: str) -> Object:
+def _declared(component: Part, side: str, kind: str) -> Part:
     return mapping(mapping(component.get(f"{side[:-1]}Definitions")).get(kind))
 
 
 # -- its machine -------------------------------------------------------------------------------------------------------
 
 
-def _machine(place: Place, resources: Object, tasks: Sequence[tuple[Object, Object]]) -> Iterator[Finding]:
+def _machine(place: Place, resources: Part, tasks: Sequence[tuple[Part, Part]]) -> Iterator[Finding]:
     for word, value in resources.items():
         if word.startswith("resource") and word != "resources":
             yield from _amount((*place, word), value, tasks)
@@ -133,7 +131,7 @@ def _positive(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
-def _amount(place: Place, value: str, tasks: Sequence[tuple[Object, Object]]) -> Iterator[Finding]:
+def _amount(place: Place, value: str, tasks: Sequence[tuple[Part, Part]]) -> Iterator[Finding]:
     channel = CHANNEL.fullmatch(value)
     if channel is None:
         if not QUANTITY.fullmatch(value):
@@ -144,7 +142,7 @@ def _amount(place: Place, value: str, tasks: Sequence[tuple[Object, Object]]) ->
             yield place, f"asks for `{channel[1]}`, which a task that runs this is not given"
 
 
-def _size(resources: Object, name: str, what: str) -> float | None:
+def _size(resources: Part, name: str, what: str) -> float | None:
     said = resources.get(f"resource{name}{what}")
     if not isinstance(said, str) or not (found := QUANTITY.fullmatch(said)):
         return None
@@ -152,7 +150,7 @@ def _size(resources: Object, name: str, what: str) -> float | None:
     return float(number + unit) if unit[:1] in {"e", "E"} and unit[1:] else float(number) * _UNITS[unit]
 
 
-def _accelerator(place: Place, gpu: Object, tasks: Sequence[tuple[Object, Object]]) -> Iterator[Finding]:
+def _accelerator(place: Place, gpu: Part, tasks: Sequence[tuple[Part, Part]]) -> Iterator[Finding]:
     kind = gpu.get("resourceType") or gpu.get("type")
     count = gpu.get("resourceCount") or (str(gpu["count"]) if "count" in gpu else "")
     if count and count != "0" and not kind:

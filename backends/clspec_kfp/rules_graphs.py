@@ -14,14 +14,14 @@ from clspec_kfp.rules_inputs import inputs, type_of, whole
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clspec.manifest import Finding, Object, Place
+    from clspec.manifest import Finding, Part, Place
 
 _NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]*")
 _DURATION = re.compile(r"\d+(\.\d{1,9})?s")
 _STRATEGIES = frozenset({LAST, "ALL_UPSTREAM_TASKS_SUCCEEDED", "TRIGGER_STRATEGY_UNSPECIFIED"})
 
 
-def judge(place: Place, owner: Object, components: Object, executors: Object) -> Iterator[Finding]:
+def judge(place: Place, owner: Part, components: Part, executors: Part) -> Iterator[Finding]:
     """What is wrong with one graph."""
     tasks = {key: mapping(task) for key, task in mapping(mapping(owner.get("dag")).get("tasks")).items()}
     here = (*place, "dag", "tasks")
@@ -47,13 +47,13 @@ def judge(place: Place, owner: Object, components: Object, executors: Object) ->
     yield from _outputs(place, owner, tasks, components)
 
 
-def _waiting(place: Place, key: str, task: Object, tasks: Object) -> Iterator[Finding]:
+def _waiting(place: Place, key: str, task: Part, tasks: Part) -> Iterator[Finding]:
     for index, other in enumerate(listed(task.get("dependentTasks"))):
         if other not in tasks:
             yield (*place, "dependentTasks", index), f"task `{key}` waits for `{other}`, which its graph does not have"
 
 
-def _when(place: Place, key: str, task: Object, component: Object, executors: Object) -> Iterator[Finding]:
+def _when(place: Place, key: str, task: Part, component: Part, executors: Part) -> Iterator[Finding]:
     policy = mapping(task.get("triggerPolicy"))
     strategy = policy.get("strategy")
     if strategy is not None and strategy not in _STRATEGIES:
@@ -74,7 +74,7 @@ def _when(place: Place, key: str, task: Object, component: Object, executors: Ob
             yield here, f"the condition asks for `{name}`, which task `{key}` is not given"
 
 
-def _again(place: Place, task: Object) -> Iterator[Finding]:
+def _again(place: Place, task: Part) -> Iterator[Finding]:
     retry = mapping(task.get("retryPolicy"))
     count, factor = retry.get("maxRetryCount"), retry.get("backoffFactor")
     if count is not None and whole(count) is None:
@@ -86,7 +86,7 @@ def _again(place: Place, task: Object) -> Iterator[Finding]:
             yield (*place, "retryPolicy", word), f"{said!r} is no duration: seconds, such as `10s`"
 
 
-def _iterated(place: Place, task: Object, component: Object) -> Iterator[Finding]:
+def _iterated(place: Place, task: Part, component: Part) -> Iterator[Finding]:
     if "artifactIterator" in task:
         yield (*place, "artifactIterator"), "the backend iterates over parameters alone"
     limit = mapping(task.get("iteratorPolicy")).get("parallelismLimit")
@@ -116,7 +116,7 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def _ends(here: Place, tasks: Object) -> Iterator[Finding]:
+def _ends(here: Place, tasks: Part) -> Iterator[Finding]:
     last = [key for key, task in tasks.items() if mapping(task.get("triggerPolicy")).get("strategy") == LAST]
     if last and len(last) == len(tasks):
         yield here, "a graph of nothing but tasks that run however others end"
@@ -125,7 +125,7 @@ def _ends(here: Place, tasks: Object) -> Iterator[Finding]:
             yield (*here, key, "triggerPolicy"), f"task `{key}` runs however others end, and waits for none"
 
 
-def on_a_cycle(tasks: Object) -> list[str]:
+def on_a_cycle(tasks: Part) -> list[str]:
     """The tasks that are left when those that wait for nothing are taken away, again and again."""
     waits = {key: {o for o in listed(task.get("dependentTasks")) if o in tasks} for key, task in tasks.items()}
     followers: dict[str, list[str]] = {key: [] for key in tasks}
@@ -145,7 +145,7 @@ def on_a_cycle(tasks: Object) -> list[str]:
 # -- what a graph gives ------------------------------------------------------------------------------------------------
 
 
-def _outputs(place: Place, owner: Object, tasks: Object, components: Object) -> Iterator[Finding]:
+def _outputs(place: Place, owner: Part, tasks: Part, components: Part) -> Iterator[Finding]:
     said = mapping(mapping(owner.get("dag")).get("outputs"))
     for kind in ("parameters", "artifacts"):
         declared = mapping(mapping(owner.get("outputDefinitions")).get(kind))
@@ -167,7 +167,7 @@ def _outputs(place: Place, owner: Object, tasks: Object, components: Object) -> 
                 yield from _selected(at, selector, kind, tasks, components)
 
 
-def _selectors(here: Place, value: Object) -> Iterator[tuple[Place, Object]]:
+def _selectors(here: Place, value: Part) -> Iterator[tuple[Place, Part]]:
     if "valueFromParameter" in value:
         yield (*here, "valueFromParameter"), mapping(value["valueFromParameter"])
     one_of = mapping(value.get("valueFromOneof")).get("parameterSelectors")
@@ -179,7 +179,7 @@ def _selectors(here: Place, value: Object) -> Iterator[tuple[Place, Object]]:
 _ONE_OF = ("valueFromOneof", "parameterSelectors")
 
 
-def _selected(at: Place, selector: Object, kind: str, tasks: Object, components: Object) -> Iterator[Finding]:
+def _selected(at: Place, selector: Part, kind: str, tasks: Part, components: Part) -> Iterator[Finding]:
     producer = selector.get("producerSubtask")
     output = selector.get("outputParameterKey" if kind == "parameters" else "outputArtifactKey")
     if producer not in tasks:

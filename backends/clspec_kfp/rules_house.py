@@ -11,7 +11,7 @@ from clspec.manifest import listed, mapping
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clspec.manifest import Finding, Object, Place
+    from clspec.manifest import Finding, Part, Place
 
 LARGE_TASKS = 100
 """Each is two pods; Argo keeps the state of all of them in one object of at most 1.5 MiB."""
@@ -20,12 +20,12 @@ _ROOTS = ("gs://", "minio://", "s3://")
 _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 
 
-def judge(spec: Object, size: int) -> Iterator[Finding]:
+def judge(spec: Part, size: int) -> Iterator[Finding]:
     """Warnings about a PipelineSpec of so many bytes."""
     components = mapping(spec.get("components"))
     executors = mapping(mapping(spec.get("deploymentSpec")).get("executors"))
     owners = [(("root",), mapping(spec.get("root"))), *((("components", k), mapping(v)) for k, v in components.items())]
-    tasks: list[tuple[Place, Object]] = [
+    tasks: list[tuple[Place, Part]] = [
         ((*place, "dag", "tasks", key), mapping(task))
         for place, owner in owners
         for key, task in mapping(mapping(owner.get("dag")).get("tasks")).items()
@@ -54,7 +54,7 @@ def _size(tasks: int, size: int) -> Iterator[Finding]:
         yield (), f"{tasks} tasks in {size:,} bytes: a run may not fit into one object of the cluster"
 
 
-def _use(tasks: list[tuple[Place, Object]], components: Object, executors: Object) -> Iterator[Finding]:
+def _use(tasks: list[tuple[Place, Part]], components: Part, executors: Part) -> Iterator[Finding]:
     used = Counter(mapping(task.get("componentRef")).get("name") for _, task in tasks)
     labels = Counter(mapping(component).get("executorLabel") for component in components.values())
     for key, component in components.items():
@@ -80,7 +80,7 @@ def _use(tasks: list[tuple[Place, Object]], components: Object, executors: Objec
                 yield (*place, "inputs", "parameters", name), f"the component declares no input `{name}`"
 
 
-def _skipped(owners: list[tuple[Place, Object]]) -> Iterator[Finding]:
+def _skipped(owners: list[tuple[Place, Part]]) -> Iterator[Finding]:
     """A task that waits for one that its condition skips is skipped as well."""
     for place, owner in owners:
         tasks = mapping(mapping(owner.get("dag")).get("tasks"))
@@ -92,7 +92,7 @@ def _skipped(owners: list[tuple[Place, Object]]) -> Iterator[Finding]:
                 yield (*place, "dag", "tasks", key), f"is skipped where the condition of `{other}` does not hold"
 
 
-def _container(place: Place, container: Object) -> Iterator[Finding]:
+def _container(place: Place, container: Part) -> Iterator[Finding]:
     if not container:
         return
     image = container.get("image")

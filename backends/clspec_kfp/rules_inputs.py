@@ -11,7 +11,7 @@ from clspec_kfp.document import LAST
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clspec.manifest import Finding, Object, Place
+    from clspec.manifest import Finding, Part, Place
 
 CHANNEL = re.compile(r"\{\{\$\.inputs\.parameters\['(.+?)'\]\}\}")
 """How a constant asks for another input of its task."""
@@ -27,11 +27,17 @@ _ANYWHERE = frozenset({"{{$.workspace_path}}"})
 _OF_VERTEX = "{{$.pipeline_google_cloud_"
 _NUMBERS = frozenset({"NUMBER_DOUBLE", "NUMBER_INTEGER"})
 _GENERIC = "system.Artifact"
-_KINDS = {"BOOLEAN": bool, "LIST": list, "STRUCT": dict, "NUMBER_DOUBLE": (int, float), "NUMBER_INTEGER": (int, float)}
+_KINDS: dict[Any, Any] = {
+    "BOOLEAN": bool,
+    "LIST": list,
+    "STRUCT": dict,
+    "NUMBER_DOUBLE": (int, float),
+    "NUMBER_INTEGER": (int, float),
+}
 
 
 def inputs(  # noqa: PLR0913, PLR0917  # an input hangs on all of these
-    place: Place, key: str, task: Object, tasks: Object, owner: Object, components: Object
+    place: Place, key: str, task: Part, tasks: Part, owner: Part, components: Part
 ) -> Iterator[Finding]:
     """Each input that the component needs is given, from what there is when the task starts, and of its type."""
     component = mapping(components[mapping(task["componentRef"])["name"]])
@@ -49,15 +55,15 @@ def inputs(  # noqa: PLR0913, PLR0917  # an input hangs on all of these
             )
 
 
-def _optional(definition: Object) -> bool:
+def _optional(definition: Part) -> bool:
     return bool(definition.get("isOptional")) or definition.get("parameterType") == "TASK_CONFIG"
 
 
-_Around = tuple[str, "Object", "Object", "Object", "Object"]
+_Around = tuple[str, "Part", "Part", "Part", "Part"]
 """A task's name, the task, those of its graph, the graph, all components."""
 
 
-def _bound(here: Place, name: str, value: Object, declared: Object, around: _Around) -> Iterator[Finding]:
+def _bound(here: Place, name: str, value: Part, declared: Part, around: _Around) -> Iterator[Finding]:
     _, task, _, _, _ = around
     kind = "artifacts" if here[-2] == "artifacts" else "parameters"
     known = [word for word in _HOW[kind] if word in value]
@@ -79,7 +85,7 @@ _HOW = {
 }
 
 
-def _constant(here: Place, value: Object, declared: Object, task: Object) -> Iterator[Finding]:
+def _constant(here: Place, value: Part, declared: Part, task: Part) -> Iterator[Finding]:
     word = next((word for word in ("constant", "constantValue") if word in value), None)
     if word is None:
         yield here, "the backend takes constants alone here"
@@ -98,7 +104,7 @@ def _is_placeholder(value: Any) -> bool:
     return isinstance(value, str) and _PLACEHOLDER.search(value) is not None
 
 
-def _replaced(here: Place, constant: str, task: Object) -> Iterator[Finding]:
+def _replaced(here: Place, constant: str, task: Part) -> Iterator[Finding]:
     given = mapping(mapping(task.get("inputs")).get("parameters"))
     for found in _PLACEHOLDER.findall(constant):
         channel = CHANNEL.fullmatch(found)
@@ -112,7 +118,7 @@ def _replaced(here: Place, constant: str, task: Object) -> Iterator[Finding]:
             yield here, f"{found} is replaced {why}, and would reach the task as it is"
 
 
-def _status(here: Place, name: str, of: Any, declared: Object, around: _Around) -> Iterator[Finding]:
+def _status(here: Place, name: str, of: Any, declared: Part, around: _Around) -> Iterator[Finding]:
     key, task, _, _, _ = around
     if declared and declared.get("parameterType") not in {"TASK_FINAL_STATUS", "STRUCT"}:
         yield here, f"input `{name}` is the end of a task, and declared as {declared.get('parameterType')}"
@@ -122,7 +128,7 @@ def _status(here: Place, name: str, of: Any, declared: Object, around: _Around) 
         yield here, f"task `{key}` is told how `{of}` ended, and runs only if that ended well"
 
 
-def _from_elsewhere(here: Place, name: str, said: Any, declared: Object, around: _Around) -> Iterator[Finding]:
+def _from_elsewhere(here: Place, name: str, said: Any, declared: Part, around: _Around) -> Iterator[Finding]:
     key, task, tasks, owner, components = around
     kind = "artifacts" if "Artifact" in str(here[-1]) else "parameters"
     if isinstance(said, str):
@@ -146,14 +152,14 @@ def _from_elsewhere(here: Place, name: str, said: Any, declared: Object, around:
         yield here, f"input `{name}` is {why}"
 
 
-def type_of(task: Object, output: Any, kind: str, components: Object) -> Object | None:
+def type_of(task: Part, output: Any, kind: str, components: Part) -> Part | None:
     """The definition of what a task makes under that name; None if it makes no such thing."""
     component = mapping(components.get(mapping(mapping(task).get("componentRef")).get("name")))
     found = mapping(mapping(component.get("outputDefinitions")).get(kind)).get(output)
     return mapping(found) if found is not None else None
 
 
-def _mismatch(found: Object, declared: Object, source: str, kind: str) -> str:
+def _mismatch(found: Part, declared: Part, source: str, kind: str) -> str:
     """Why what is found cannot be taken for what is declared; empty if it can."""
     if kind == "artifacts":
         return _other_artifact(found, declared)
@@ -165,7 +171,7 @@ def _mismatch(found: Object, declared: Object, source: str, kind: str) -> str:
     return f"a {wanted}, and is given a {made}"
 
 
-def _other_artifact(found: Object, declared: Object) -> str:
+def _other_artifact(found: Part, declared: Part) -> str:
     made, wanted = (mapping(one.get("artifactType")).get("schemaTitle") for one in (found, declared))
     if made and wanted and made != wanted and _GENERIC not in {made, wanted}:
         return f"a {wanted}, and is given a {made}"

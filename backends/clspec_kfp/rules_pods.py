@@ -14,7 +14,7 @@ from clspec_kfp.text import LABEL, LABEL_KEY, OBJECT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clspec.manifest import Finding, Object, Place
+    from clspec.manifest import Finding, Part, Place
 
 _EFFECTS = frozenset({"", "NoSchedule", "PreferNoSchedule", "NoExecute"})
 _TOLERATES = frozenset({"", "Exists", "Equal"})
@@ -27,7 +27,7 @@ _NAMED = _SECRETS | {"configMapAsEnv": "configMapName", "configMapAsVolume": "co
 _MAX_WEIGHT = 100
 
 
-def judge(place: Place, pod: Object, known: set[str] | None) -> Iterator[Finding]:
+def judge(place: Place, pod: Part, known: set[str] | None) -> Iterator[Finding]:
     """What is wrong with a pod; `known` are the inputs of the graphs that its tasks stand in, None if it has none."""
     for field, word in _NAMED.items():
         for at, source in items(pod, field):
@@ -57,7 +57,7 @@ def _asked(value: Any, at: Place) -> Iterator[tuple[Place, str]]:
             yield from _asked(item, (*at, index))
 
 
-def _named(place: Place, source: Object, word: str) -> Iterator[Finding]:
+def _named(place: Place, source: Part, word: str) -> Iterator[Finding]:
     name, parameter = source.get(word), mapping(source.get(f"{word}Parameter"))
     constant = mapping(parameter.get("runtimeValue")).get("constant")
     if not name and not parameter:
@@ -69,7 +69,7 @@ def _named(place: Place, source: Object, word: str) -> Iterator[Finding]:
             yield place, f"{said!r} is no name of an object in a cluster"
 
 
-def _variables(place: Place, source: Object, field: str) -> Iterator[Finding]:
+def _variables(place: Place, source: Part, field: str) -> Iterator[Finding]:
     if not field.endswith("AsEnv"):
         return
     key = "secretKey" if field == "secretAsEnv" else "configMapKey"
@@ -84,7 +84,7 @@ def _variables(place: Place, source: Object, field: str) -> Iterator[Finding]:
             yield (*place, *at), f"{name!r} is no name of a variable"
 
 
-def _labels(place: Place, pod: Object) -> Iterator[Finding]:
+def _labels(place: Place, pod: Part) -> Iterator[Finding]:
     for words in (("nodeSelector", "labels"), ("podMetadata", "labels"), ("podMetadata", "annotations")):
         for key, value in mapping(mapping(pod.get(words[0])).get(words[1])).items():
             if not LABEL_KEY.fullmatch(key):
@@ -93,7 +93,7 @@ def _labels(place: Place, pod: Object) -> Iterator[Finding]:
                 yield (*place, *words, key), f"{value!r} can be no value of a label"
 
 
-def _toleration(place: Place, said: Object) -> Iterator[Finding]:
+def _toleration(place: Place, said: Part) -> Iterator[Finding]:
     if "tolerationJson" in said:
         return
     operator = said.get("operator") or ""
@@ -109,7 +109,7 @@ def _toleration(place: Place, said: Object) -> Iterator[Finding]:
         yield place, "`tolerationSeconds` goes with the effect `NoExecute` alone"
 
 
-def _affinity(place: Place, term: Object) -> Iterator[Finding]:
+def _affinity(place: Place, term: Part) -> Iterator[Finding]:
     weight = term.get("weight")
     if weight is not None and not 1 <= (whole(weight) or 0) <= _MAX_WEIGHT:
         yield (*place, "weight"), f"{weight!r} is no weight: 1 to {_MAX_WEIGHT}"
@@ -126,7 +126,7 @@ def _affinity(place: Place, term: Object) -> Iterator[Finding]:
                 yield (*place, *at), f"`{operator}` compares with one whole number"
 
 
-def _mounts(place: Place, pod: Object) -> Iterator[Finding]:
+def _mounts(place: Place, pod: Part) -> Iterator[Finding]:
     fields = ("secretAsVolume", "configMapAsVolume", "pvcMount", "emptyDirMounts", "genericEphemeralVolume")
     mounts = [(at, mount) for field in fields for at, mount in items(pod, field)]
     paths = Counter(mount.get("mountPath") for _, mount in mounts)
@@ -144,7 +144,7 @@ def _mounts(place: Place, pod: Object) -> Iterator[Finding]:
     yield from _volumes(place, pod)
 
 
-def _volumes(place: Place, pod: Object) -> Iterator[Finding]:
+def _volumes(place: Place, pod: Part) -> Iterator[Finding]:
     for field, word in (("emptyDirMounts", "sizeLimit"), ("genericEphemeralVolume", "size")):
         for at, mount in items(pod, field):
             if mount.get(word) and not QUANTITY.fullmatch(mount[word]):
@@ -157,7 +157,7 @@ def _volumes(place: Place, pod: Object) -> Iterator[Finding]:
             yield (*place, *at), "nothing names the volume claim"
 
 
-def _rest(place: Place, pod: Object) -> Iterator[Finding]:
+def _rest(place: Place, pod: Part) -> Iterator[Finding]:
     if (pod.get("imagePullPolicy") or "") not in _PULLS:
         yield (*place, "imagePullPolicy"), f"{pod['imagePullPolicy']!r} is no policy"
     seconds = pod.get("activeDeadlineSeconds")
@@ -177,7 +177,7 @@ def _rest(place: Place, pod: Object) -> Iterator[Finding]:
             yield (*place, *at), "an affinity to pods has a `topologyKey`"
 
 
-def judge_pipeline(place: Place, kubernetes: Object) -> Iterator[Finding]:
+def judge_pipeline(place: Place, kubernetes: Part) -> Iterator[Finding]:
     """What is wrong with what holds for a whole run."""
     config = mapping(kubernetes.get("pipelineConfig"))
     size = mapping(config.get("workspace")).get("size")

@@ -135,6 +135,13 @@ def test_nobody_at_that_address():
         submit(plan(), regression(), Options(), f"http://127.0.0.1:{port}")
 
 
+def test_a_store_that_is_given_by_an_option_is_the_run_s(cluster):
+    submit(plan(store="store"), regression(), Options(store="s3://mine/cl"), cluster.host)
+    (run,) = cluster.runs
+    declared = run["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]["store"]
+    assert declared["defaultValue"] == "s3://mine/cl"
+
+
 def test_a_store_of_this_machine_is_refused_before_anything_is_asked():
-    with pytest.raises(UsageError, match=r"cannot reach the store 'store'.*s3://"):
+    with pytest.raises(UsageError, match=r"cannot reach the store 'store'.*--set store=s3://"):
         submit(plan(store="store"), regression(), Options(), "http://nowhere.invalid")
