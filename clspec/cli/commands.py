@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clspec.cli import label, manifests, registry, review, running, specs
+from clspec.cli import label, manifests, newcomers, registry, review, running, specs
 from clspec.cli.arguments import parser
 from clspec.cli.words import settings
 from clspec.diagnostic import ClspecError, UsageError, did_you_mean, has_errors
@@ -229,6 +229,7 @@ _VERBS = {
     "explain": _explain,
     "label": label.run,
     "lint-manifest": manifests.run,
+    "new-backend": newcomers.run,
     **dict.fromkeys(registry.VERBS, _of_registry),
     **review.VERBS,
 }
