@@ -93,7 +93,7 @@ class Ran:
         }
 
 
-def run(spec, folder, parameters, timeout=170):
+def run(spec, folder, parameters, timeout=600):
     """Run IR that `here` has prepared."""
     folder.mkdir(parents=True)
     (folder / "pipeline.yaml").write_text(yaml.safe_dump(spec))
