@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from clspec import trainjob
@@ -32,6 +33,7 @@ def resources(need: Resources) -> dict[str, Any]:
     return said
 
 
+@cache
 def threads(cores: float | None) -> list[dict[str, str]]:
     """As many threads as cores were asked for, as a local run has them: the numbers of a training hang on how many.
 
