@@ -369,14 +369,20 @@ CODES: dict[str, Code] = {
     "CLS510": Code(
         _W,
         "large for the target",
-        "The object is far larger than most, and the target takes it only with a setting of its own (Argo: offload the "
-        "status of nodes). Fewer seeds or shards make fewer steps.",
+        "The object is far larger than most, and the target takes it only with a setting of its own (Argo, and "
+        "Kubeflow on top of it: offload the status of nodes). Fewer seeds or shards make fewer steps.",
     ),
     "CLS511": Code(
         _E, "the target would refuse it", "A manifest breaks a rule of the target itself: it would not run."
     ),
     "CLS512": Code(
         _W, "not as clspec would", "A manifest is valid, and breaks a rule that clspec holds its own manifests to."
+    ),
+    "CLS530": Code(
+        _W,
+        "names of fields not judged",
+        "Which fields Kubeflow knows stands in its protobufs, which are not installed: a slip in a name would not be "
+        "seen. `pip install 'clspec[kfp]'` brings them.",
     ),
     "CLS509": Code(
         _W,

@@ -9,7 +9,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from clspec_argo.manifest import items, listed, mapping, texts
+from clspec.manifest import items, listed, mapping, texts
 from clspec_argo.parts import doubles
 from clspec_argo.scopes import OF_ITEMS, operands, tags
 from clspec_argo.text import MAX_NAME, MAX_OBJECT, compact, fits
@@ -17,7 +17,7 @@ from clspec_argo.text import MAX_NAME, MAX_OBJECT, compact, fits
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from clspec_argo.manifest import Finding, Object, Place
+    from clspec.manifest import Finding, Object, Place
 
 _FLOW_HAS_NOT = ("retryStrategy", "nodeSelector", "tolerations", "volumes")
 _NATIVE = ("cpu", "memory", "ephemeral-storage")

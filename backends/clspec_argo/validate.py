@@ -10,9 +10,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from clspec.diagnostic import ClspecError
+from clspec.manifest import items, mapping
 from clspec.trainjob import TRAINJOBS, faults
 from clspec_argo import events, house, rules
-from clspec_argo.manifest import items, mapping
 from clspec_argo.parts import doubles, required
 from clspec_argo.pod import ALLOW_BOTH, BEGAN, RUN, STORE
 from clspec_argo.text import MAX_LIST
@@ -20,7 +20,7 @@ from clspec_argo.text import MAX_LIST
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from clspec_argo.manifest import Object
+    from clspec.manifest import Object
 
 _TAGGED = (STORE, ALLOW_BOTH, BEGAN, RUN)
 """The arguments that are tags; no other holds one."""

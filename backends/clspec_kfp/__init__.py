@@ -57,7 +57,7 @@ class KfpBackend:
 
     def check(self, plan: Plan, options: Options) -> Sequence[Diagnostic]:
         """What Kubeflow cannot express, in order."""
-        return problems(plan, options)
+        return problems(document.placed(plan, options), options)
 
     def emit(self, plan: Plan, options: Options) -> Bundle:
         """The files of every pipeline.
@@ -67,9 +67,16 @@ class KfpBackend:
         """
         bundle: Bundle = {}
         with _no_collection():
+            plan = document.placed(plan, options)
             for pipeline in plan.pipelines:
                 bundle |= _files(plan, pipeline, options)
         return bundle | access(plan, options)
+
+    def lint(self, text: str, path: str = "pipeline.yaml") -> Sequence[Diagnostic]:
+        """What is wrong with a pipeline from anywhere; see `clspec_kfp.lint`."""
+        from clspec_kfp.lint import lint  # noqa: PLC0415  # a compile needs none of it
+
+        return lint(text, path)
 
     def submit(  # noqa: PLR0913, PLR0917  # the protocol's own
         self, plan: Plan, pipeline: str, options: Options, cluster: Cluster, occasion: Occasion, follow: Follow | None

@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 MAX_NAME = 128
 MAX_ARGUMENT = 131_072
 """What Linux takes as one argument of a program, its closing NUL included."""
+LARGE_STEPS = 100
+LARGE_BYTES = 500_000
+"""From here on a run may outgrow what etcd keeps of one object: a step is two pods, and Argo keeps the state of all."""
 MAX_FILE = 32 * 1024 * 1024
 """What Kubeflow takes as one upload."""
 
 _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 _WORD = re.compile(r"[A-Za-z0-9_.-]+")
+_STORE = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://[^\s@?#]+")
 _ROOTS = ("gs://", "minio://", "s3://")
 
 _FOLDERS = (ArtifactType.MODEL, ArtifactType.REPORT)
@@ -81,8 +85,8 @@ def _plan(plan: Plan) -> Iterator[Diagnostic]:
             path=plan.spec,
             span=plan.store_origin,
             where="store",
-            hint="give the store as a URI that the cluster reaches (`s3://bucket/prefix`), or set `store` for each run"
-            " (in a recurring run under `runtime_config.parameters`)",
+            hint="give a URI that the cluster reaches, here or by `--set store=s3://bucket/prefix`, or set `store` for"
+            " each run (in a recurring run under `runtime_config.parameters`)",
         )
     yield from _expanded(plan, "the store's URI", document.default_store(plan))
     yield from _expanded(plan, "`code.workdir`", plan.workdir)
@@ -94,6 +98,9 @@ def _options(plan: Plan, options: Options) -> Iterator[Diagnostic]:
         message = f"Kubeflow cannot keep artifacts under {options.pipeline_root!r}"
         hint = "give `pipeline_root` as " + ", ".join(f"`{root}...`" for root in _ROOTS)
         yield problem("CLS508", message, path=plan.spec, hint=hint)
+    if options.store and not _STORE.fullmatch(options.store):
+        message = f"the option `store` is no URI that a cluster reaches: {options.store!r}"
+        yield problem("CLS508", message, path=plan.spec, hint="`s3://bucket/prefix`, without a user or a password")
     for name in ("gpu_model_label", "gpu_memory_label"):
         label = getattr(options, name)
         if label and not text.LABEL_KEY.fullmatch(label):
@@ -143,6 +150,22 @@ def _pipeline(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diag
         if size > MAX_FILE:
             message = f"pipeline `{pipeline.name}` takes {size:,} bytes, Kubeflow takes {MAX_FILE:,} in one upload"
             yield problem("CLS507", message, path=plan.spec, span=pipeline.origin)
+            return
+    yield from _large(plan, pipeline)
+
+
+def _large(plan: Plan, pipeline: Pipeline) -> Iterator[Diagnostic]:
+    count, size = len(pipeline.steps), sum(len(text.argument(step.config)) + 2500 for step in pipeline.steps)
+    if count > LARGE_STEPS or size > LARGE_BYTES:
+        yield problem(
+            "CLS510",
+            f"pipeline `{pipeline.name}` has {count} steps, about {size // 1000:,} kB: a run may outgrow the 1.5 MiB"
+            " that a cluster keeps of one object",
+            path=plan.spec,
+            span=pipeline.origin,
+            where=pipeline.name,
+            hint="fewer `training.seeds` make fewer steps; the cluster can keep more with Argo's `nodeStatusOffLoad`",
+        )
 
 
 def _may_be_too_large(pipeline: Pipeline) -> bool:

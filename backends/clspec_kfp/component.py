@@ -114,6 +114,8 @@ def container(plan: Plan, step: Step, give: Iterable[str], take: dict[str, str],
         step = trainjob.launcher(step)
     # An image's own entry point is never used: the launcher runs command and arguments.
     found: dict[str, Any] = {"image": step.image, "command": list(_COMMAND), "args": arguments}
+    if variables := pod.threads(step.resources.cpu):
+        found["env"] = variables
     need = pod.resources(step.resources)
     return found | ({"resources": need} if need else {})
 

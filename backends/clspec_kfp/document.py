@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from clspec.graph import GraphError
@@ -50,6 +50,11 @@ def default_store(plan: Plan) -> str:
     """The store's URI if a pod can reach it, else nothing: a path, or `file://`, is of this machine alone."""
     scheme, found, _ = plan.store.partition("://")
     return plan.store if found and scheme != "file" else ""
+
+
+def placed(plan: Plan, options: Options) -> Plan:
+    """The plan with the store that the options give it, if they do."""
+    return replace(plan, store=options.store) if options.store else plan
 
 
 def documents(plan: Plan, pipeline: Pipeline, options: Options) -> list[dict[str, Any]]:

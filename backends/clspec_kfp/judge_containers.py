@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from clspec.trainjob import faults
+from clspec_kfp import pod
 from clspec_kfp.text import EXTENDED_RESOURCE
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ def in_container(label: str, container: Mapping[str, Any], component: Mapping[st
     if container["args"].count("{{$}}") != 1:
         yield f"executor `{label}` is not told once what it reads and writes"
     yield from _resources(label, container.get("resources", {}))
+    threads = pod.threads(container.get("resources", {}).get("cpuLimit"))
+    if container.get("env", []) != threads:
+        yield f"executor `{label}` has not the threads that its cores ask for"
     if "--trainjob" in container["args"]:
         yield from _launcher(label, container, component)
 
@@ -94,7 +98,7 @@ def _resources(label: str, resources: Mapping[str, Any]) -> Iterator[str]:
         yield f"executor `{label}` asks for the accelerator {gpu['type']!r}, which is no resource of a cluster"
 
 
-# -- what is handed over through the store -----------------------------------------------------------------------------
+# -- what is handed over through the store ---------------------------------------------------------------------------
 
 
 def in_handovers(components: Mapping[str, Any], executors: Mapping[str, Any]) -> Iterator[str]:

@@ -13,6 +13,8 @@ class Options:
 
     pipeline_root: str = ""
     """Where Kubeflow keeps the artifacts of a run; empty: as the installation says."""
+    store: str = ""
+    """The store's URI for runs that are given no other; empty: the spec's, if a cluster can reach that."""
     gpu_model_label: str = "nvidia.com/gpu.product"
     """The node label that names a GPU's model; empty: models select no node."""
     gpu_memory_label: str = "nvidia.com/gpu.memory"

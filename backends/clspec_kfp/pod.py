@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from clspec import trainjob
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _GB = 1_000_000_000
 _MIB = 1024**2
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def resources(need: Resources) -> dict[str, Any]:
@@ -29,6 +31,15 @@ def resources(need: Resources) -> dict[str, Any]:
     if need.gpu and need.gpu.count:
         said["accelerator"] = _accelerator(need.gpu)
     return said
+
+
+@cache
+def threads(cores: float | None) -> list[dict[str, str]]:
+    """As many threads as cores were asked for, as a local run has them: the numbers of a training hang on how many.
+
+    Left alone, its libraries would count the cores of the whole node.
+    """
+    return [{"name": name, "value": str(max(1, int(cores)))} for name in _THREADS] if cores else []
 
 
 def _accelerator(gpu: Gpu) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from clspec.cli import checking, label, manifests, registry, review, running, specs
+from clspec.cli import checking, label, manifests, newcomers, registry, review, running, specs
 from clspec.cli.words import EXIT_CODES, digest
 from clspec.diagnostic import did_you_mean
 
@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     registry.add_arguments(verbs, data_verbs)
     review.add_arguments(verbs)
     manifests.add_arguments(verbs)
+    newcomers.add_arguments(verbs)
 
     verbs.add_parser("lsp", help="serve editors, over standard input and output: the language server protocol")
 

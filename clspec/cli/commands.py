@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clspec.cli import checking, label, manifests, registry, review, running, specs
+from clspec.cli import checking, label, manifests, newcomers, registry, review, running, specs
 from clspec.cli.arguments import parser
 from clspec.cli.words import settings
 from clspec.diagnostic import ClspecError, UsageError, did_you_mean, has_errors
@@ -199,6 +199,7 @@ _VERBS = {
     "explain": _explain,
     "label": label.run,
     "lint-manifest": manifests.run,
+    "new-backend": newcomers.run,
     **dict.fromkeys(registry.VERBS, _of_registry),
     **review.VERBS,
 }
