@@ -91,6 +91,10 @@ class State(Enum):
     REFUSED = "said no"
     FAILED = "failed"
     NOT_RUN = "not run"
+    WARNED = "warned"
+    """It may still run; the note says what is not as it asked."""
+    FINISHING = "finishing"
+    """No step's state but the run's: it was asked to end, and what is at work may finish."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +137,11 @@ class Runner(Backend, Protocol):
         jobs: int,
         occasion: Occasion,
         watch: Callable[[Happening], None],
+        strict_resources: bool = False,
     ) -> Outcome:
         """Run one pipeline to its end, telling what happens.
+
+        `strict_resources` refuses steps that ask for more than there is, which is told otherwise.
 
         Raises:
             ClspecError: it cannot be begun.

@@ -32,11 +32,12 @@ class LocalBackend:
         can=(
             "run a pipeline on this machine, and emit it as a Python program",
             "steps in processes of their own, results kept by content and reused",
-            "cpu as a budget and as a number of threads, memory and time as limits, retries, secrets by variable",
+            "cpu, memory and GPUs as budgets, cpu as a number of threads, memory and time as limits, retries",
+            "secrets by variable",
         ),
         cannot=(
             "start a run by itself: every trigger is a warning",
-            "hand out GPUs, shared memory, ephemeral storage, node selectors, tolerations: each is a warning",
+            "choose a GPU by model or memory, shared memory, ephemeral storage, node selectors, tolerations: a warning",
             "images: steps run in this Python environment",
             "spread one step over several machines",
         ),
@@ -61,11 +62,20 @@ class LocalBackend:
         jobs: int,
         occasion: Occasion,
         watch: Callable[[Happening], None],
+        strict_resources: bool = False,
     ) -> Outcome:
         """Run one pipeline to its end; see `clspec.backend.Runner`."""
         from clspec_local.engine import Engine  # noqa: PLC0415  # SQLite and processes, which a compile does not need
 
-        return Engine(plan.pipeline(pipeline), plan, place, jobs=jobs, occasion=occasion, watch=watch).run()
+        return Engine(
+            plan.pipeline(pipeline),
+            plan,
+            place,
+            jobs=jobs,
+            occasion=occasion,
+            watch=watch,
+            strict_resources=strict_resources,
+        ).run()
 
 
 backend = LocalBackend()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from clspec.diagnostic import ClspecError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 SCHEMA = 1
@@ -72,6 +73,31 @@ class History:
     def _way_out(self) -> str:
         name = self._path.name
         return f"move it away (and {name}-wal, {name}-shm): the next run starts a new one, and makes everything anew"
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Record all that is recorded inside, or nothing of it; one inside another is part of that one."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self._write("BEGIN IMMEDIATE", ())
+        try:
+            yield
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+        self._write("COMMIT", ())
+
+    def seconds(self, spec: str, pipeline: str) -> dict[str, float]:
+        """How long each step of a pipeline took when it last ran, as far as its latest runs say."""
+        query = """
+            SELECT step.id, step.seconds FROM step JOIN run ON run.id = step.run
+            WHERE step.state = 'done' AND run.id IN (
+                SELECT id FROM run WHERE spec = ? AND pipeline = ? ORDER BY started DESC LIMIT 10
+            ) ORDER BY run.started
+        """
+        return {str(name): float(seconds) for name, seconds in self._ask(query, (spec, pipeline))}
 
     def begin(self, run: str, spec: str, pipeline: str) -> None:
         """Record that a run has begun."""

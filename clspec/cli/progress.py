@@ -39,6 +39,10 @@ class Progress:
             self._working[happening.step] = (self._clock(), "")
             if not self._live:
                 self._line(f"  > {happening.step} started")
+        elif happening.state is State.WARNED:
+            self._line(f"  ? {happening.step} {visible(happening.note)}")
+        elif happening.state is State.FINISHING:
+            self._line(f"  ^C {visible(happening.note)}")
         elif happening.state is State.PROGRESS:
             begun, _ = self._working.get(happening.step, (self._clock(), ""))
             self._working[happening.step] = (begun, happening.note)
