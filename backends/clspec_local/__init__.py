@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clspec.backend import API_VERSION, Capabilities
+from clspec.backend import API_VERSION, Capabilities, Happening, State
 from clspec_local.check import check
 from clspec_local.emit import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    from clspec.backend import Bundle, Happening, Occasion, Outcome, Workplace
+    from clspec.backend import Bundle, Occasion, Outcome, Workplace
     from clspec.diagnostic import Diagnostic
     from clspec.plan import Plan
+    from clspec.runs import Foreseen, Log, Run, Stepped, Why
+    from clspec.selection import Selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,7 @@ class LocalBackend:
             "steps in processes of their own, results kept by content and reused",
             "cpu, memory and GPUs as budgets, cpu as a number of threads, memory and time as limits, retries",
             "secrets by variable",
+            "say what would run and why; a part of a pipeline; the history, logs and comparison of runs",
         ),
         cannot=(
             "start a run by itself: every trigger is a warning",
@@ -65,17 +69,58 @@ class LocalBackend:
         strict_resources: bool = False,
     ) -> Outcome:
         """Run one pipeline to its end; see `clspec.backend.Runner`."""
-        from clspec_local.engine import Engine  # noqa: PLC0415  # SQLite and processes, which a compile does not need
+        from clspec_local.damage import mend  # noqa: PLC0415  # SQLite and processes, which a compile does not need
+        from clspec_local.engine import Engine  # noqa: PLC0415
+        from clspec_local.history import HistoryDamaged  # noqa: PLC0415
 
-        return Engine(
-            plan.pipeline(pipeline),
-            plan,
-            place,
-            jobs=jobs,
-            occasion=occasion,
-            watch=watch,
-            strict_resources=strict_resources,
-        ).run()
+        def begun() -> Engine:
+            return Engine(
+                plan.pipeline(pipeline),
+                plan,
+                place,
+                jobs=jobs,
+                occasion=occasion,
+                watch=watch,
+                strict_resources=strict_resources,
+            )
+
+        try:
+            return begun().run()
+        except HistoryDamaged:
+            watch(Happening(step="", state=State.WARNED, note=mend(place.state)))
+        return begun().run()  # what was done so far is used again
+
+    def plan(
+        self, plan: Plan, pipeline: str, place: Workplace, *, environment: str, selection: Selection
+    ) -> Sequence[Foreseen]:
+        """What would become of each step, and why; see `clspec.backend.Runner`."""
+        from clspec_local.foresee import foresee  # noqa: PLC0415  # SQLite, which a compile does not need
+
+        return foresee(plan, plan.pipeline(pipeline), place, environment, selection)
+
+    def history(self, state: Path) -> Sequence[Run]:
+        """The runs of a state folder; see `clspec.backend.Runner`."""
+        from clspec_local import recall  # noqa: PLC0415  # SQLite, which a compile does not need
+
+        return recall.runs(state)
+
+    def steps(self, state: Path, run: str) -> Sequence[Stepped]:
+        """The steps of a run; see `clspec.backend.Runner`."""
+        from clspec_local import recall  # noqa: PLC0415  # SQLite, which a compile does not need
+
+        return recall.steps(state, run)
+
+    def explain(self, state: Path, run: str, step: str) -> Why:
+        """Why a step ran, or did not; see `clspec.backend.Runner`."""
+        from clspec_local import recall  # noqa: PLC0415  # SQLite, which a compile does not need
+
+        return recall.explain(state, run, step)
+
+    def logs(self, state: Path, run: str, step: str) -> Log:
+        """Where a step's log lies; see `clspec.backend.Runner`."""
+        from clspec_local import recall  # noqa: PLC0415  # SQLite, which a compile does not need
+
+        return recall.logs(state, run, step)
 
 
 backend = LocalBackend()

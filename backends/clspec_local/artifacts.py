@@ -11,6 +11,7 @@ from clspec.diagnostic import StepFailed
 from clspec.plan import canonical
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from clspec.plan import Step
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from clspec_local.stamps import Stamps
 
 
+FOLDER = "artifacts"
+"""The folder, in the state folder, of all that steps have made."""
 PARAMETERS = ".parameters"
 """The folder, beside a step's outputs, that it writes its parameters to."""
 
@@ -41,11 +44,18 @@ def digest(path: Path) -> str:
     return f"sha256:{hashlib.sha256(listed.encode()).hexdigest()}"
 
 
+def place_of(state: Path, found: str) -> Path:
+    """Where what has a digest lies, below a state folder."""
+    name = found.removeprefix("sha256:")
+    return state / FOLDER / name[:2] / name
+
+
 class Results:
     """What steps made on this machine. Outputs lie under their digests: two runs never overwrite each other."""
 
-    def __init__(self, folder: Path, history: History, stamps: Stamps) -> None:
-        self._folder = folder
+    def __init__(self, state: Path, history: History, stamps: Stamps) -> None:
+        self._state = state
+        self._folder = state / FOLDER
         self._history = history
         self._stamps = stamps
 
@@ -57,10 +67,30 @@ class Results:
         digests, parameters = recorded
         if digests.keys() != {artifact.name for artifact in step.outputs} or parameters.keys() != {*step.parameters}:
             return None
+        return self.at(digests, parameters)
+
+    def lost(self, step: Step, key: str) -> tuple[str, ...]:
+        """What has become of a result that is recorded under a key and is not whole any more, in words."""
+        recorded = self._history.result(key)
+        if recorded is None:
+            return ()
+        digests, parameters = recorded
+        if digests.keys() != {artifact.name for artifact in step.outputs} or parameters.keys() != {*step.parameters}:
+            return ("it makes other outputs than it did",)
+        places = {name: self._place(found) for name, found in digests.items()}
+        gone = [name for name, place in places.items() if not os.path.lexists(place)]
+        edited = [n for n, place in places.items() if n not in gone and not self.holds(place, digests[n])]
+        return (
+            *(f"its output {name} was deleted" for name in gone),
+            *(f"its output {name} was edited" for name in edited),
+        )
+
+    def at(self, digests: Mapping[str, str], parameters: Mapping[str, str]) -> Result | None:
+        """What an earlier run made, if all of it is still what was recorded."""
         paths = {name: self._place(found) for name, found in digests.items()}
         if not all(self.holds(paths[name], digests[name]) for name in digests):
             return None
-        return Result(paths=paths, digests=digests, parameters=parameters)
+        return Result(paths=paths, digests=dict(digests), parameters=dict(parameters))
 
     def take(self, step: Step, made: Path) -> Result:
         """Take over what a step made in a folder: hashed, and moved to its place; nothing is recorded yet.
@@ -88,8 +118,7 @@ class Results:
             return False
 
     def _place(self, found: str) -> Path:
-        name = found.removeprefix("sha256:")
-        return self._folder / name[:2] / name
+        return place_of(self._state, found)
 
     def _keep(self, made: Path, place: Path, wanted: str) -> None:
         """Move an output to the place of its content; whole or not at all, whatever ends the machine meanwhile.

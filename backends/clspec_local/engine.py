@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 from clspec import graph
 from clspec.backend import Happening, Outcome, State
 from clspec.diagnostic import ClspecError, StepFailed, UsageError
-from clspec.plan import Isolation
-from clspec_local import keys
+from clspec.plan import Isolation, Kind
+from clspec.selection import chosen
+from clspec_local import partial, reasons, records
 from clspec_local.artifacts import Result, Results
 from clspec_local.budget import Budget, lacking, machine
 from clspec_local.call import arguments
 from clspec_local.claim import WORK, claim, tidy
-from clspec_local.history import History
+from clspec_local.history import NAME, Beginning, History, Over
 from clspec_local.interruption import asked_to_end
 from clspec_local.made_from import Making
 from clspec_local.memory import OutOfMemory
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
     from clspec_local.interruption import Asked
     from clspec_local.process import Ended
 
-_OVER = {State.DONE, State.REUSED, State.SKIPPED}
+_OVER = {State.DONE, State.REUSED, State.SKIPPED, State.TAKEN, State.LEFT_OUT}
+_PUT_OFF = {State.REUSED, State.SKIPPED, State.NOT_RUN, State.TAKEN, State.LEFT_OUT}
+"""What is told of these steps is recorded with the next thing that happens."""
 _INTERRUPTED = 130
 
 
@@ -69,6 +72,7 @@ class Engine:
         self._pipeline = pipeline
         self._place = place
         self._occasion = occasion
+        self._chosen = chosen(pipeline, occasion.selection)
         self._watch = watch
         self._strict = strict_resources
         self._machine = machine(os.environ)
@@ -80,21 +84,28 @@ class Engine:
                 self._followers[need].append(step.id)
         self._open = {step.id: len(set(step.needs)) for step in self._steps}
         """How many of its needs a step still waits for."""
-        self._come = deque(step for step in self._steps if not step.needs and not step.always)
+        mine = [step for step in self._steps if step.id in self._chosen.steps]
+        self._come = deque(step for step in mine if not step.needs and not step.always)
         """Steps whose needs are over, and of which nothing more is known."""
         self._place_of = {step.id: at for at, step in enumerate(self._steps)}
         self._urgent: dict[str, float] = {}
         self._due: list[tuple[float, int, Step, str | None]] = []
         """A heap of steps to be begun, the most urgent first, each with its key."""
-        self._last = [step for step in self._steps if step.always]
+        self._last = [step for step in mine if step.always]
         self._states: dict[str, State] = {}
         self._results: dict[str, Result] = {}
         self._working: dict[str, Working] = {}
         self._tries: dict[str, int] = {}
         self._again: list[tuple[float, str, str | None]] = []
         """A heap of when a step that died may be tried again."""
-        self._unwritten: list[tuple[str, State, str | None, str]] = []
+        self._unwritten: list[Over] = []
         """What is to be recorded and would cost nothing if it were lost."""
+        self._made_from: dict[str, str] = {}
+        """The key of each step whose turn has come, kept under it or not."""
+        self._new_parts: dict[str, str] = {}
+        """Keys whose parts are to be recorded, and the parts' texts."""
+        self._why: dict[str, tuple[tuple[str, ...], str]] = {}
+        """Why a step runs, and the run that it is compared with."""
         self._run = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         self._folder = place.state / "runs" / self._run
         self._failed: tuple[str, int] | None = None
@@ -114,7 +125,7 @@ class Engine:
             raise UsageError(message)
         try:
             self._place.state.mkdir(parents=True, exist_ok=True)
-            self._history = History(self._place.state / "history.sqlite")
+            self._history = History(self._place.state / NAME)
             try:
                 outcome, interrupted = self._recorded()
             finally:
@@ -126,7 +137,8 @@ class Engine:
         return outcome
 
     def _have_secrets(self) -> None:
-        needed = (secret.env for step in self._steps for secret in step.secrets if not step.always)
+        mine = (step for step in self._steps if step.id in self._chosen.steps and not step.always)
+        needed = (secret.env for step in mine for secret in step.secrets)
         missing = sorted({name for name in needed if name not in os.environ})
         if missing:
             message = "the spec's secrets are read from variables that are not set: " + ", ".join(missing)
@@ -142,14 +154,19 @@ class Engine:
 
     def _recorded(self) -> tuple[Outcome, bool]:
         """The run, from its first to its last line in the history, and whether it was interrupted."""
+        self._stamps = Stamps(self._place.state / "stamps.sqlite")
+        self._making = Making(self._place.code, self._stamps)
+        self._kept = Results(self._place.state, self._history, self._stamps)
+        self._looking = reasons.Looking(
+            self._history, self._plan.name, self._pipeline.name, self._occasion.environment
+        )
+        taken = partial.taken(self._steps, self._chosen, self._looking, self._kept)
         self._folder.mkdir(parents=True)
         held = claim(self._folder)
         try:
             tidy(self._folder.parent, self._history)
-            self._history.begin(self._run, self._plan.name, self._pipeline.name)
-            self._stamps = Stamps(self._place.state / "stamps.sqlite")
-            self._making = Making(self._place.code, self._stamps)
-            self._kept = Results(self._place.state / "artifacts", self._history, self._stamps)
+            self._history.begin(self._beginning())
+            self._set_out(taken)
             self._memory = OutOfMemory()
             self._warmth = Warmth(self._folder / ".warm.log", of_warmth(os.environ, str(self._folder)))
             with asked_to_end() as self._asked:
@@ -165,6 +182,35 @@ class Engine:
             if held is not None:
                 os.close(held)
 
+    def _beginning(self) -> Beginning:
+        """What the history is told of the run before anything happens."""
+        look = self._occasion.look
+        return Beginning(
+            run=self._run,
+            spec=self._plan.name,
+            file=os.path.relpath(self._place.folder / os.path.basename(self._plan.spec), self._place.state.parent),  # noqa: PTH119
+            pipeline=self._pipeline.name,
+            environment=self._occasion.environment,
+            selection=self._occasion.selection,
+            is_whole=self._chosen.is_whole,
+            tree=look() if look else None,
+        )
+
+    def _set_out(self, taken: dict[str, partial.Taken]) -> None:
+        """Settle the steps that are no part of the run: what some of them made in earlier ones is taken."""
+        if self._chosen.is_whole:
+            return
+        for name, words in partial.stale(self._pipeline, self._chosen, self._looking, self._making):
+            self._watch(Happening(step=name, state=State.WARNED, note=words))
+        for step in self._steps:
+            if step.id in taken:
+                earlier = taken[step.id].earlier
+                self._results[step.id] = taken[step.id].result
+                self._made_from[step.id] = earlier.key
+                self._over(step, State.TAKEN, note=f"from run {earlier.run}", made_in=earlier.run)
+            elif step.id not in self._chosen.steps:
+                self._over(step, State.LEFT_OUT)
+
     def _concluded(self, asked: Asked) -> tuple[Outcome, bool]:
         """Record what became of the rest, and say how the run ended."""
         rest = [step for step in self._steps if step.id not in self._states]
@@ -172,8 +218,11 @@ class Engine:
         for step in rest:
             self._over(step, State.NOT_RUN)
         self._write()
-        outcome = self._outcome(self._failed[1] if self._failed else 0)
-        self._history.end(self._run, _INTERRUPTED if asked else outcome.exit_code)
+        verdict = self._verdict()
+        outcome = self._outcome(self._failed[1] if self._failed else self._unsaid(verdict))
+        look = self._occasion.look
+        tree = look() if look else None
+        self._history.end(self._run, _INTERRUPTED if asked else outcome.exit_code, verdict, tree)
         return outcome, bool(asked)
 
     def _loop(self) -> None:
@@ -223,12 +272,19 @@ class Engine:
         if reason := self._reason_to_skip(step):
             self._over(step, State.SKIPPED, note=reason)
             return
-        key = self._key(step) if step.pure else None
-        if key and (found := self._kept.find(step, key)):
+        parts = self._making.parts(step, partial.digests(step, self._results))
+        key, text = reasons.key_of(parts)
+        self._made_from[step.id] = key
+        if not self._history.knows_parts(key):
+            self._new_parts[key] = text
+        forced = step.id in self._occasion.selection.force
+        if step.pure and not forced and (found := self._kept.find(step, key)):
             self._results[step.id] = found
-            self._over(step, State.REUSED, key=key)
+            self._over(step, State.REUSED, made_in=self._history.made_in(key))
             return
-        self._put(step, key)
+        words, compared = reasons.why(self._looking, self._kept, step, parts, key)
+        self._why[step.id] = ((reasons.FORCED,) if forced else words), compared
+        self._put(step, key if step.pure else None)
 
     def _begin_what_fits(self) -> None:
         """Begin the most urgent steps that fit beside those at work."""
@@ -252,11 +308,6 @@ class Engine:
             return f"{step.when.parameter} of {step.when.step} is not {step.when.equals}"
         return ""
 
-    def _key(self, step: Step) -> str:
-        read = (entry for entry in step.inputs if entry.step in self._results)
-        digests = {entry.name: self._results[entry.step].digests[entry.output] for entry in read}
-        return keys.key(self._making.parts(step, digests))
-
     def _start(self, step: Step, key: str | None, share: Share) -> None:
         made = self._folder / WORK / step.id
         shutil.rmtree(made, ignore_errors=True)
@@ -276,7 +327,8 @@ class Engine:
             torch="torch" in self._making.imports(step),
         )
         if step.id not in self._tries:
-            self._watch(Happening(step=step.id, state=State.STARTED))
+            note = "; ".join(self._why[step.id][0])
+            self._watch(Happening(step=step.id, state=State.STARTED, note=note))
         self._tries[step.id] = self._tries.get(step.id, 0) + 1
         process = self._warmth.begin(work)
         self._working[step.id] = Working(step=step, key=key, process=process, made=made, log=work.log, share=share)
@@ -353,33 +405,55 @@ class Engine:
     def _tell(self, working: Working, state: State, note: str) -> None:
         self._watch(Happening(step=working.step.id, state=state, seconds=working.process.seconds, note=note))
 
-    def _over(self, step: Step, state: State, *, key: str | None = None, seconds: float = 0.0, note: str = "") -> None:
-        """Record what became of a step, and let those come that waited for it."""
+    def _over(  # noqa: PLR0913  # what is recorded of a step
+        self, step: Step, state: State, *, key: str | None = None, seconds: float = 0.0, note: str = "", made_in: str = ""
+    ) -> None:
+        """Record what became of a step, kept under a key if it has one, and let those come that waited for it."""
         self._states[step.id] = state
-        if state in {State.REUSED, State.SKIPPED, State.NOT_RUN}:
-            self._unwritten.append((step.id, state, key, note))
+        words, compared = self._why.pop(step.id, ((), ""))
+        made = self._results.get(step.id)
+        over = Over(
+            step=step.id,
+            place=self._place_of[step.id],
+            kind=step.kind.value,
+            state=state.value,
+            key=self._made_from.get(step.id),
+            seconds=seconds,
+            note=note,
+            reasons=words,
+            compared=compared,
+            digests=made.digests if made else {},
+            parameters=made.parameters if made else {},
+            made_in=self._run if state is State.DONE else made_in,
+        )
+        if state in _PUT_OFF:
+            self._unwritten.append(over)
         else:
+            if state is State.DONE and key and made:
+                records.note(self._place.state, key, over.kind, made.digests, made.parameters, self._run)
             with self._history.together():
                 self._write()
-                if state is State.DONE and key:
-                    made = self._results[step.id]
-                    self._history.keep(key, step.kind.value, made.digests, made.parameters, self._run)
-                self._history.step(self._run, step.id, state.value, key=key, seconds=seconds, note=note)
+                if state is State.DONE and key and made:
+                    self._history.keep(key, over.kind, made.digests, made.parameters, self._run)
+                self._history.step(self._run, over)
         self._watch(Happening(step=step.id, state=state, seconds=seconds, note=note))
         if state in _OVER:
             for name in self._followers[step.id]:
                 self._open[name] -= 1
-                if not self._open[name] and not self._by_id[name].always:
+                if not self._open[name] and not self._by_id[name].always and name in self._chosen.steps:
                     self._come.append(self._by_id[name])
 
     def _write(self) -> None:
         """Record what has been put off."""
-        if not self._unwritten:
+        if not self._unwritten and not self._new_parts:
             return
         with self._history.together():
-            for name, state, key, note in self._unwritten:
-                self._history.step(self._run, name, state.value, key=key, seconds=0.0, note=note)
+            for key, text in self._new_parts.items():
+                self._history.made_from(key, text)
+            for over in self._unwritten:
+                self._history.step(self._run, over)
         self._unwritten.clear()
+        self._new_parts.clear()
 
     # -- ending the run ----------------------------------------------------------------------------------------------
 
@@ -409,6 +483,19 @@ class Engine:
             failed=failed,
             log=self._folder / f"{failed}.log" if failed else None,
         )
+
+    def _verdict(self) -> str:
+        """The gate's word, if it has judged in this run."""
+        for step in self._steps:
+            if step.kind is Kind.GATE and self._states.get(step.id) in {State.DONE, State.REUSED}:
+                return self._results[step.id].parameters.get("outcome", "")
+        return ""
+
+    def _unsaid(self, verdict: str) -> int:
+        """The exit code of a run in which no step failed: where no last step speaks, the gate does."""
+        if any(step.kind is Kind.CONCLUDE and step.id in self._chosen.steps for step in self._steps):
+            return 0
+        return 0 if verdict in {"", "pass"} else 1
 
     def _report(self) -> Path | None:
         """The report, put beside the run's logs, where a person finds it."""

@@ -38,7 +38,12 @@ class Parts:
 
 def key(parts: Parts) -> str:
     """sha256 over all parts."""
-    return hashlib.sha256(as_json(parts).encode()).hexdigest()
+    return digest_of(as_json(parts))
+
+
+def digest_of(text: str) -> str:
+    """The key of the parts that a JSON text says."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def as_json(parts: Parts) -> str:

@@ -10,10 +10,11 @@ import hashlib
 import os
 import sqlite3
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from clspec.plan import canonical
+from clspec_local.reading import read_only
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,16 @@ class Stamps:
             self._known = {path: (seen, digest) for path, seen, digest in connection.execute("SELECT * FROM stamp")}
             connection.close()
         self._behind = _clock_behind(path.parent)
+
+    @classmethod
+    def only_read(cls, path: Path) -> Stamps:
+        """The same for whoever may write nothing: what is remembered is used, and nothing is added to it."""
+        made = cls.__new__(cls)
+        made._path, made._known, made._fresh = path, {}, {}
+        made._behind = 1 << 62  # nothing is old enough to be trusted that was not trusted before
+        with suppress(sqlite3.Error, OSError), closing(read_only(path)) as connection:
+            made._known = {path: (seen, digest) for path, seen, digest in connection.execute("SELECT * FROM stamp")}
+        return made
 
     def of_file(self, path: str) -> str:
         """sha256 over a file's bytes.

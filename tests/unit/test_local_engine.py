@@ -453,7 +453,8 @@ def test_a_failure_shows_the_users_frames_and_the_next_run_begins_there(site):
             assert f'File "{site.root}/code/work.py", line {number}' in log
     assert "ValueError: no such road" in log
     assert "clspec/" not in log.replace(str(site.root), "")
-    assert site.ask("SELECT state, key FROM step WHERE id = 'train-1'") == [("failed", None)]
+    ((state, key),) = site.ask("SELECT state, key FROM step WHERE id = 'train-1'")
+    assert (state, site.ask(f"SELECT * FROM result WHERE key = '{key}'")) == ("failed", [])
     again = site.run(site.train("fail"), site.train(seed=2))
     assert (again.code, again.states["train-1"]) == (3, "FAILED")
 
@@ -790,18 +791,56 @@ def test_a_missing_secret_is_named_before_anything_runs(site):
 # -- surroundings ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("damage", ["garbage", "page", "newer"])
-def test_a_history_that_is_none_is_named_with_the_way_out(site, damage):
+@pytest.mark.parametrize("damage", ["garbage", "page", "end", "record"])
+def test_a_damaged_history_is_set_aside_and_its_results_are_found_again(site, damage):
+    assert site.run(site.train(note=site.note)).code == 0
     path = site.state / "history.sqlite"
+    content = path.read_bytes()
     if damage == "garbage":
         path.write_bytes(b"no history" * 1000)
     elif damage == "page":
-        content = path.read_bytes()
         path.write_bytes(content[:100] + bytes(len(content) - 100))
+    elif damage == "end":
+        path.write_bytes(content[: len(content) // 2])
     else:
         connection = sqlite3.connect(path)
-        connection.execute("PRAGMA user_version = 99")
+        connection.execute("UPDATE result SET digests = '{'")
+        connection.commit()
         connection.close()
+    damaged = path.read_bytes()
+    ended = site.run(site.train(note=site.note))
+    assert (ended.code, ended.err) == (0, "")
+    (aside,) = site.state.glob("history.sqlite.damaged-*[0-9]")
+    assert damage == "record" or aside.read_bytes() == damaged  # what can be read is found out in the middle
+    assert aside.name in ended.notes[""]
+    assert {ended.states[name] for name in ("snapshot-golden", "snapshot-training", "train-1")} == {"REUSED"}
+    assert site.tries() == 1
+
+
+def test_a_result_whose_note_is_torn_is_made_again_after_the_history_was_lost(site):
+    assert site.run(site.train(note=site.note)).code == 0
+    (note,) = [path for path in (site.state / "results").glob("*/*.json") if b'"kind":"train"' in path.read_bytes()]
+    note.write_bytes(note.read_bytes().replace(b'"parameters":{}', b'"parameters":{"x":"y"}'))
+    (site.state / "history.sqlite").write_bytes(b"no history" * 1000)
+    ended = site.run(site.train(note=site.note))
+    assert [ended.states[name] for name in ("snapshot-golden", "train-1")] == ["REUSED", "DONE"]
+    assert site.tries() == 2
+
+
+def test_two_runs_at_once_that_come_upon_a_damaged_history_mend_it_once(site):
+    assert site.run(site.train(note=site.note)).code == 0
+    (site.state / "history.sqlite").write_bytes(b"no history" * 1000)
+    runs = [site.start(site.train(note=site.note)) for _ in range(2)]
+    assert [site.end(process).code for process in runs] == [0, 0]
+    assert len(list(site.state.glob("history.sqlite.damaged-*[0-9]"))) == 1
+    assert site.tries() == 1
+
+
+def test_a_history_of_a_newer_clspec_is_left_alone_and_named_with_the_way_out(site):
+    path = site.state / "history.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
     ended = site.run(site.train())
     assert (ended.code, ended.err) == (2, "")
     assert str(path) in ended.notes["error"]
