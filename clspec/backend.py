@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from clspec.diagnostic import Diagnostic
     from clspec.plan import Plan
-    from clspec.runs import Foreseen, Log, Run, Stepped, Tree, Why
+    from clspec.runs import Difference, Foreseen, Log, Run, Stepped, Tree, Why
     from clspec.selection import Selection
 
 API_VERSION = 1
@@ -193,6 +193,16 @@ class Runner(Backend, Protocol):
 
         Raises:
             UsageError: there is no such run or step.
+            ClspecError: it cannot be read.
+        """
+        ...
+
+    def differences(self, state: Path, one: str, other: str) -> Mapping[str, tuple[Difference, ...] | None]:
+        """How what each step was made from differs between two runs that both have it; None where that is not known.
+
+        Nothing is written.
+
+        Raises:
             ClspecError: it cannot be read.
         """
         ...

@@ -55,7 +55,7 @@ class Run:
     exit_code: int | None
     is_running: bool
     verdict: str
-    """The gate's word; empty where nothing was judged."""
+    """The gate's word; `skipped` where there was nothing to judge, empty where it did not come so far."""
     selection: Selection
     is_whole: bool
     """Whether all of the pipeline was part of it."""

@@ -10,13 +10,13 @@ from clspec_local.check import check
 from clspec_local.emit import program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from clspec.backend import Bundle, Occasion, Outcome, Workplace
     from clspec.diagnostic import Diagnostic
     from clspec.plan import Plan
-    from clspec.runs import Foreseen, Log, Run, Stepped, Why
+    from clspec.runs import Difference, Foreseen, Log, Run, Stepped, Why
     from clspec.selection import Selection
 
 
@@ -115,6 +115,12 @@ class LocalBackend:
         from clspec_local import recall  # noqa: PLC0415  # SQLite, which a compile does not need
 
         return recall.explain(state, run, step)
+
+    def differences(self, state: Path, one: str, other: str) -> Mapping[str, tuple[Difference, ...] | None]:
+        """What two runs were made from, step by step; see `clspec.backend.Runner`."""
+        from clspec_local import recall  # noqa: PLC0415  # SQLite, which a compile does not need
+
+        return recall.apart(state, one, other)
 
     def logs(self, state: Path, run: str, step: str) -> Log:
         """Where a step's log lies; see `clspec.backend.Runner`."""

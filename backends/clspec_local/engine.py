@@ -485,17 +485,19 @@ class Engine:
         )
 
     def _verdict(self) -> str:
-        """The gate's word, if it has judged in this run."""
+        """The gate's word, if it has judged in this run; `skipped` where there was nothing to judge."""
         for step in self._steps:
             if step.kind is Kind.GATE and self._states.get(step.id) in {State.DONE, State.REUSED}:
                 return self._results[step.id].parameters.get("outcome", "")
+            if step.kind is Kind.GATE and self._states.get(step.id) is State.SKIPPED:
+                return "skipped"
         return ""
 
     def _unsaid(self, verdict: str) -> int:
         """The exit code of a run in which no step failed: where no last step speaks, the gate does."""
         if any(step.kind is Kind.CONCLUDE and step.id in self._chosen.steps for step in self._steps):
             return 0
-        return 0 if verdict in {"", "pass"} else 1
+        return 0 if verdict in {"", "skipped", "pass"} else 1
 
     def _report(self) -> Path | None:
         """The report, put beside the run's logs, where a person finds it."""

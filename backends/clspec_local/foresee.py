@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from clspec import graph
+from clspec.plan import Kind
 from clspec.runs import Foreseen
 from clspec.selection import chosen
 from clspec_local import reasons
@@ -21,8 +22,9 @@ from clspec_local.stamps import Stamps
 
 if TYPE_CHECKING:
     from clspec.backend import Workplace
-    from clspec.plan import Pipeline, Plan, Step
+    from clspec.plan import Input, Pipeline, Plan, Step
     from clspec.selection import Selection
+    from clspec_local.history import Earlier
     from clspec_local.keys import Parts
 
 RUN, MAY_RUN, UP_TO_DATE, SKIP, MAY_BE_SKIPPED = "run", "may run", "up to date", "skip", "may be skipped"
@@ -107,21 +109,35 @@ class _Foresight:
                 return SKIP, (f"{when.parameter} of {when.step} is not {when.equals}",)
         if unsure:
             return MAY_BE_SKIPPED, tuple(f"{name} may be skipped" for name in dict.fromkeys(unsure))
-        open_ = [entry.name for entry in step.inputs if entry.step not in self._results and self._is_open(entry.step)]
+        open_ = [entry.name for entry in step.inputs if not self._is_known(entry)]
         parts = self._making.parts(step, digests(step, self._results))
         return self._with_unknown(step, parts, open_) if open_ else self._with_all(step, parts)
 
-    def _is_open(self, name: str) -> bool:
-        """Whether nobody knows what a step would make."""
-        return self._will[name] in _OPEN
+    def _same(self, step: Step, earlier: Earlier, key: str, parts: Parts) -> Result | None:
+        """What a step that looks at the store would make if the store had what it had; None where that is not known."""
+        made = self._kept.at(earlier.digests, earlier.parameters)
+        if made is None or earlier.key == key:
+            return made
+        if step.kind is not Kind.PIN or earlier.parts is None:
+            return None
+        changes = reasons.differences(earlier.parts, parts)
+        if all(each.part == "config" and each.path.partition(".")[0] == "record" for each in changes):
+            # The record says what would be registered: that moves the standing, and no version of any data.
+            return Result(paths=made.paths, digests={"pins": made.digests["pins"]}, parameters=made.parameters)
+        return None
+
+    def _is_known(self, entry: Input) -> bool:
+        """Whether it is known what a step would read: what another would make, or that this one is left out."""
+        made = self._results.get(entry.step)
+        return entry.output in made.digests if made else self._will[entry.step] not in _OPEN
 
     def _with_unknown(self, step: Step, parts: Parts, unknown: list[str]) -> tuple[str, tuple[str, ...]]:
         """A step of which some inputs are made anew: it runs for sure if something else changed as well."""
-        may = tuple(f"input {name} may change" for name in unknown)
+        may = (f"input{'s' if len(unknown) > 1 else ''} {', '.join(unknown)} may change",)
         earlier = self._looking.earlier(step.id)
         if earlier is None:
             return RUN, (reasons.NEVER, *may)
-        certain: tuple[str, ...] = () if step.pure else (reasons.ALWAYS,)
+        certain: tuple[str, ...] = () if step.pure else (reasons.always(step),)
         if step.id in self._force:
             certain = (reasons.FORCED, *certain)
         if earlier.parts is not None:
@@ -134,7 +150,7 @@ class _Foresight:
         key, _ = reasons.key_of(parts)
         if not step.pure:
             earlier = self._looking.made(step.id)
-            if earlier and earlier.key == key and (found := self._kept.at(earlier.digests, earlier.parameters)):
+            if earlier and (found := self._same(step, earlier, key, parts)):
                 self._results[step.id] = found
         elif found := self._kept.find(step, key):
             if step.id in self._force:

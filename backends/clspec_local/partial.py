@@ -75,4 +75,5 @@ def stale(pipeline: Pipeline, chosen: Chosen, looking: Looking, making: Making) 
 
 def digests(step: Step, results: Mapping[str, Result]) -> dict[str, str]:
     """The digests of what a step reads, by the names that it knows them by; what is missing has none."""
-    return {e.name: results[e.step].digests[e.output] for e in step.inputs if e.step in results}
+    there = (entry for entry in step.inputs if entry.step in results)
+    return {e.name: results[e.step].digests[e.output] for e in there if e.output in results[e.step].digests}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clspec.plan import canonical
+from clspec.plan import Kind, canonical
 from clspec.runs import Difference
 from clspec_local import keys
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clspec_local.history import Earlier, History
     from clspec_local.keys import Parts
 
-ALWAYS = "always looks at the store"
+_ALWAYS = {Kind.CONCLUDE: "always says how the run ended", Kind.NOTIFY: "always tells people how the run ended"}
 FORCED = "forced"
 NEVER = "never ran"
 _ENDED = {"failed": "failed", "said no": "said no"}
@@ -89,6 +89,11 @@ def _text(values: Mapping[str, Any], name: str) -> str | None:
     return canonical(values[name]) if name in values else None
 
 
+def always(step: Step) -> str:
+    """Why a step runs however little has changed."""
+    return _ALWAYS.get(step.kind, "always looks at the store")
+
+
 def why(looking: Looking, kept: Results, step: Step, parts: Parts, key: str) -> tuple[tuple[str, ...], str]:
     """Why a step whose turn has come is not up to date, and the run that it is compared with, if any."""
     earlier = looking.earlier(step.id)
@@ -96,10 +101,10 @@ def why(looking: Looking, kept: Results, step: Step, parts: Parts, key: str) -> 
     if step.pure and (lost := kept.lost(step, key)):
         return lost, compared
     if earlier is None:
-        return (NEVER if step.pure else f"{NEVER}; {ALWAYS}",), ""
+        return ((NEVER,) if step.pure else (NEVER, always(step))), ""
     found = () if earlier.parts is None else tuple(each.sentence for each in differences(earlier.parts, parts))
     if not step.pure:
-        return (ALWAYS, *found), compared
+        return (always(step), *found), compared
     if found:
         return found, compared
     if earlier.parts is None and earlier.key != key:

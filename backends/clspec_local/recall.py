@@ -19,6 +19,8 @@ from clspec_local.reasons import differences
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from clspec.runs import Difference
+
 _LOCK = "hhqqi4x"
 """`struct flock` as Linux has it: kind, whence, start, length, process."""
 
@@ -52,6 +54,21 @@ def explain(state: Path, run: str, step: str) -> Why:
             new = history.parts(about.key)
             compared = tuple(differences(old, new)) if old is not None and new is not None else None
         return Why(run=found, step=about, before=before, differences=compared)
+
+
+def apart(state: Path, one: str, other: str) -> dict[str, tuple[Difference, ...] | None]:
+    """How what each step was made from differs between two runs that both have it; None where that is not known."""
+    found: dict[str, tuple[Difference, ...] | None] = {}
+    with closing(History.only_read(state / NAME)) as history:
+        first = {row["id"]: row["key"] for row in history.steps(one)}
+        for row in history.steps(other):
+            keys = first.get(row["id"]), row["key"]
+            if row["id"] not in first or keys == (None, None):
+                continue
+            old, new = (history.parts(key) if key else None for key in keys)
+            same: tuple[Difference, ...] | None = () if keys[0] == keys[1] else None
+            found[row["id"]] = tuple(differences(old, new)) if old is not None and new is not None else same
+    return found
 
 
 def logs(state: Path, run: str, step: str) -> Log:

@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clspec.cli import label, manifests, registry, review, running, specs
+from clspec.cli import label, manifests, past, registry, review, running, specs
 from clspec.cli.arguments import parser
 from clspec.cli.words import settings
 from clspec.diagnostic import ClspecError, UsageError, did_you_mean, has_errors
@@ -222,4 +222,5 @@ _VERBS = {
     "lint-manifest": manifests.run,
     **dict.fromkeys(registry.VERBS, _of_registry),
     **review.VERBS,
+    **past.VERBS,
 }

@@ -18,11 +18,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clspec.backend import Outcome, Permission
+    from clspec.selection import Selection
 
 _LOOK_EVERY = 5
 """Seconds between two looks at a run on a cluster."""
 _TAIL = 64 * 1024
 """So many bytes of a log's end are looked at."""
+
+_PARTS = {
+    "from": "only this step and what comes after it; several times: any of them",
+    "until": "only this step and what comes before it",
+    "only": "only this step; several times: only these",
+    "force": "run this step even if it is up to date",
+}
+_HOW = "live in a terminal, else plain lines; json: every event is a JSON line on standard output"
 
 
 def add_arguments(verbs: Any) -> None:
@@ -37,6 +46,11 @@ def add_arguments(verbs: Any) -> None:
     run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="an option of the target")
     run.add_argument("--wait", action="store_true", help="follow the run on the cluster to its end")
     run.add_argument("--pipeline", default="regression", metavar="NAME", help="regression or improvement")
+    for flag, words in _PARTS.items():
+        run.add_argument(f"--{flag}", action="append", default=[], metavar="STEP", help=words, dest=f"part_{flag}")
+    run.add_argument("--plan", action="store_true", help="say what would run and why; run nothing")
+    run.add_argument("--format", choices=["text", "json"], default="text", help="of --plan")
+    run.add_argument("--progress", choices=["auto", "live", "plain", "json"], default="auto", help=_HOW)
     run.add_argument("--jobs", "-j", type=positive, metavar="N", help="steps at a time; default: the number of cores")
     run.add_argument("--as-of", type=specs.moment, metavar="TIME", help="when the run begins, ISO 8601; default: now")
     specs.add_environment(run)
@@ -48,12 +62,18 @@ def add_arguments(verbs: Any) -> None:
 def run(given: argparse.Namespace) -> int:
     """Run a pipeline, show what happens and what came of it, and return the exit code."""
     from clspec import api
-    from clspec.cli.progress import Progress
+    from clspec.cli.progress import chosen
 
     permission = _permission(given)
+    selection = _selection(given)
     if given.target:
         return _submit(given, permission)
-    progress = Progress(sys.stderr)
+    if given.plan:
+        return _plan(given, selection)
+    if given.format != "text":
+        message = "--format is of --plan; for a run there is --progress json"
+        raise UsageError(message)
+    progress = chosen(given.progress, sys.stdout, sys.stderr, colours=given.color)
     try:
         outcome = api.run(
             specs.path(given),
@@ -62,8 +82,9 @@ def run(given: argparse.Namespace) -> int:
             jobs=given.jobs,
             as_of=given.as_of,
             allow_both=permission,
+            selection=selection,
             watch=progress.tell,
-            warn=lambda found: print(shown.as_lines(found), end="", file=sys.stderr),
+            warn=progress.warn,
         )
     except KeyboardInterrupt:
         progress.close()
@@ -72,10 +93,43 @@ def run(given: argparse.Namespace) -> int:
     finally:
         progress.close()
     try:
-        _show(outcome, f" --spec {given.spec}" if given.spec else "")
+        if not progress.ended(outcome):
+            _show(outcome, f" --spec {given.spec}" if given.spec else "")
     except BrokenPipeError:  # nobody reads on; the answer is the same
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return outcome.exit_code
+
+
+def _selection(given: argparse.Namespace) -> Selection:
+    from clspec.selection import Selection
+
+    found = {flag: tuple(dict.fromkeys(getattr(given, f"part_{flag}"))) for flag in _PARTS}
+    made = Selection(since=found["from"], until=found["until"], only=found["only"], force=found["force"])
+    if given.target and (str(made) or given.plan):
+        message = "--plan, --from, --until, --only and --force are for runs on this machine: say --local"
+        raise UsageError(message)
+    return made
+
+
+def _plan(given: argparse.Namespace, selection: Selection) -> int:
+    """Show what would run, and why."""
+    from dataclasses import asdict
+
+    from clspec import api
+    from clspec.cli import telling
+
+    if given.progress != "auto":
+        message = "--plan runs nothing, so that there is no --progress; for JSON there is --format json"
+        raise UsageError(message)
+    found = api.foresee(
+        specs.path(given), given.pipeline, environment=given.env, as_of=given.as_of, selection=selection
+    )
+    if given.format == "json":
+        print(json.dumps([asdict(one) for one in found], indent=2))
+        return 0
+    for line in telling.plan(found):
+        print(line)
+    return 0
 
 
 def _submit(given: argparse.Namespace, permission: Permission | None) -> int:
