@@ -202,7 +202,7 @@ def run(  # noqa: PLR0913  # a run has this many sides
         allow_both=allow_both,
         environment=environment or "",
         selection=selection,
-        look=_watched(compiled).look,
+        look=watched(compiled).look,
     )
     cores = len(os.sched_getaffinity(0))
     return finding.runner().run(
@@ -256,7 +256,7 @@ def _place(compiled: Compiled) -> Workplace:
     )
 
 
-def _watched(compiled: Compiled) -> Watched:
+def watched(compiled: Compiled) -> Watched:
     """The files that a run of this is a run of."""
     from clspec.repository import Watched  # noqa: PLC0415  # a check asks git nothing
 

@@ -133,6 +133,8 @@ class Outcome:
     """The step that ended the run, if one did."""
     log: Path | None = None
     """That step's log."""
+    is_whole: bool = True
+    """Whether all of the pipeline was part of it."""
 
 
 @runtime_checkable

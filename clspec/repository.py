@@ -45,7 +45,26 @@ def root(folder: Path) -> Path:
     Raises:
         UsageError: it is in none.
     """
-    return Path(os.fsdecode(git(folder, "rev-parse", "--show-toplevel")).removesuffix("\n"))
+    try:
+        return Path(os.fsdecode(git(folder, "rev-parse", "--show-toplevel")).removesuffix("\n"))
+    except UsageError as error:
+        if "not a git repository" in str(error):
+            message = f"{folder} is in no git repository"
+            raise UsageError(message) from error
+        raise
+
+
+def head(top: Path) -> str:
+    """The commit that is checked out.
+
+    Raises:
+        UsageError: there is none yet.
+    """
+    try:
+        return git(top, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode().strip()
+    except UsageError:
+        message = f"the repository {top} has no commit yet"
+        raise UsageError(message) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +87,10 @@ class Watched:
             found, wrong = "", [str(error)]
         try:
             top = root(spec.parent).resolve()
-            commit = git(top, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode().strip()
+            commit = head(top)
             wrong += _changes(top, (spec, self.lock.resolve()), self.code.resolve())
         except UsageError as error:
-            return self._tree("", (f"no commit says what the files are: {error}",), str(spec), found)
+            return self._tree("", (str(error),), str(spec), found)
         return self._tree(commit, tuple(dict.fromkeys(wrong)), _below(top, spec), found)
 
     def _tree(self, commit: str, dirty: tuple[str, ...], path: str, found: str) -> Tree:

@@ -482,6 +482,7 @@ class Engine:
             outputs={s.id: self._results[s.id].paths for s in self._pipeline.steps if s.id in self._results},
             failed=failed,
             log=self._folder / f"{failed}.log" if failed else None,
+            is_whole=self._chosen.is_whole,
         )
 
     def _verdict(self) -> str:

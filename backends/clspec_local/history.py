@@ -231,11 +231,11 @@ class History:
 
     def earlier(self, spec: str, pipeline: str, environment: str, step: str, *, made: bool = False) -> Earlier | None:
         """The step in the newest run in which its turn had come, or in which there was what it makes if that is meant."""
-        states = "('done', 'up to date')" if made else _RAN
+        states = "('done', 'up to date') AND step.key IS NOT NULL" if made else _RAN
         query = f"""
-            SELECT run.id, step.state, step.key, step.outputs, step.parameters FROM run JOIN step ON step.run = run.id
+            SELECT run.id, step.state, COALESCE(step.key, ''), step.outputs, step.parameters FROM run JOIN step ON step.run = run.id
             WHERE run.spec = ? AND run.pipeline = ? AND run.environment = ? AND step.id = ?
-                AND step.key IS NOT NULL AND step.state IN {states}
+                AND step.state IN {states}
             ORDER BY run.started DESC LIMIT 1
         """  # noqa: S608  # constants
         for run, state, key, digests, parameters in self._ask(query, (spec, pipeline, environment, step)):

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from clspec.backend import Happening, State
@@ -37,7 +38,8 @@ _STYLES = {"+": "green", "=": "dim", "-": "dim", "!": "bold red", "x": "bold red
 _QUIET = {State.NOT_RUN, State.LEFT_OUT}
 """States that no line tells of."""
 _FAR = re.compile(r"(\d+) of (\d+) (.*)")
-_NARROW = 60
+_NARROW, _BAR = 60, 20
+"""Columns: those of a terminal that has no room for a bar, and those of a bar."""
 
 
 class Progress(Protocol):
@@ -130,30 +132,28 @@ class Live:
 
     def __init__(self, stream: TextIO, *, colours: str, clock: Callable[[], float] = time.monotonic) -> None:
         from rich.console import Console
-        from rich.live import Live as Screen
 
+        plain = colours == "never" or (colours == "auto" and "NO_COLOR" in os.environ)
         self._stream = stream
         self._clock = clock
-        plain = colours == "never" or (colours == "auto" and "NO_COLOR" in os.environ)
-        self._console: Console = Console(file=stream, highlight=False, no_color=plain, force_terminal=True)
-        self._screen: Screen | None = Screen(console=self._console, auto_refresh=False, transient=True)
         self._styled = not plain
-        self._working: dict[str, tuple[float, str]] = {}
-        self._over = 0
-        self._screen.start()
+        self._console: Console = Console(file=stream, highlight=False, no_color=plain, force_terminal=True)
+        self._screen: Screen | None = None
+        """What is drawn below the lines; only while steps are at work."""
+        self._working: dict[str, _AtWork] = {}
 
     def tell(self, happening: Happening) -> None:
         """Show something that happened."""
         if happening.state is State.STARTED:
-            self._working[happening.step] = (self._clock(), "")
-        elif happening.state is State.PROGRESS:
-            begun, _ = self._working.get(happening.step, (self._clock(), ""))
-            self._working[happening.step] = (begun, happening.note)
+            self._working[happening.step] = _AtWork(begun=self._clock(), why=happening.note)
+        elif happening.state is State.PROGRESS and happening.step in self._working:
+            self._working[happening.step].far = happening.note
         elif happening.state in _SIGNS or happening.state in _QUIET:
+            work = self._working.get(happening.step)
             if happening.state not in {State.RETRIED, State.WARNED, State.FINISHING}:
                 self._working.pop(happening.step, None)
-                self._over += 1
-            self._line(told(happening), _STYLES.get(_SIGNS.get(happening.state, ""), ""))
+            why = f"  {visible(work.why)}" if work and not happening.note and happening.state is State.DONE else ""
+            self._line(told(happening) + why, _STYLES.get(_SIGNS.get(happening.state, ""), ""))
         self._draw()
 
     def warn(self, found: tuple[Diagnostic, ...]) -> None:
@@ -164,9 +164,7 @@ class Live:
     def close(self) -> None:
         """Take the table away."""
         self._working.clear()
-        if self._screen is not None:
-            screen, self._screen = self._screen, None
-            self._safely(screen.stop)
+        self._draw()
 
     def ended(self, outcome: Outcome) -> bool:
         """The tables come after this."""
@@ -174,24 +172,34 @@ class Live:
         return False
 
     def _line(self, text: str, style: str) -> None:
+        """Write a line that stays, above what is drawn."""
+        if not text.strip():
+            return
         from rich.text import Text
 
-        if text:
-            shown = Text(text, style=style if self._styled else "")
-            self._safely(lambda: self._console.print(shown, soft_wrap=True))
+        shown = Text(text, style=style if self._styled else "")
+        self._safely(lambda: self._console.print(shown, soft_wrap=True))
 
     def _draw(self) -> None:
-        if self._screen is not None:
-            screen, table = self._screen, self._table()
-            self._safely(lambda: screen.update(table, refresh=True))
+        from rich.live import Live as Screen
+
+        if not self._working:
+            if self._screen is not None:
+                screen, self._screen = self._screen, None
+                self._safely(screen.stop)
+            return
+        if self._screen is None:
+            self._screen = Screen(console=self._console, auto_refresh=False, transient=True)
+            self._safely(self._screen.start)
+        screen, table = self._screen, self._table()
+        self._safely(lambda: screen.update(table, refresh=True))
 
     def _safely(self, show: Callable[[], Any]) -> None:
         """Show it if anybody looks: a run goes on when its terminal is gone."""
         try:
             show()
         except OSError:
-            self._screen = None
-            self._console.file = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+            self._console.file = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # ends with the process
 
     def _table(self) -> Table:
         """The steps at work: for how long, and how far; on a narrow terminal without the bar."""
@@ -204,17 +212,27 @@ class Live:
         made.add_column(no_wrap=True, overflow="ellipsis")
         made.add_column(justify="right", no_wrap=True)
         if wide:
-            made.add_column(width=20)
+            made.add_column(width=_BAR)
         made.add_column(no_wrap=True, overflow="ellipsis")
         now = self._clock()
-        for name, (begun, note) in self._working.items():
-            far = _FAR.fullmatch(note)
+        for name, work in self._working.items():
+            far = _FAR.fullmatch(work.far)
             bar: ProgressBar | Text = Text("")
             if far and int(far[2]) > 0:
-                bar = ProgressBar(total=int(far[2]), completed=int(far[1]), width=20)
-            cells = [Text(f"  > {name}"), Text(f"{now - begun:.0f} s"), *([bar] if wide else []), Text(visible(note))]
-            made.add_row(*cells)
+                bar = ProgressBar(total=int(far[2]), completed=int(far[1]), width=_BAR)
+            words = work.far or (work.why if wide else "")
+            note = Text(visible(words), style="" if work.far or not self._styled else "dim")
+            made.add_row(Text(f"  > {name}"), Text(f"{now - work.begun:.0f} s"), *([bar] if wide else []), note)
         return made
+
+
+@dataclass(slots=True, kw_only=True)
+class _AtWork:
+    """A step at work: since when, why, and how far it is."""
+
+    begun: float
+    why: str
+    far: str = ""
 
 
 class Events:
@@ -250,6 +268,7 @@ class Events:
             "exit_code": outcome.exit_code,
             "verdict": verdict,
             "failed": outcome.failed,
+            "whole": outcome.is_whole,
             "folder": str(outcome.folder),
             "report": str(outcome.report / "report.html") if outcome.report else None,
             "log": str(outcome.log) if outcome.log else None,

@@ -202,6 +202,8 @@ def _show(outcome: Outcome, spec: str) -> None:
         print(f"model: {model}")
     if digest := _registered(outcome):
         print(f"registered: {digest}; up the stages with: clspec promote {digest}{spec}")
+    if not outcome.is_whole:
+        print("a run of a part: it registers and promotes no model, and counts for no commit")
     print(f"run: {outcome.run}, logs in {outcome.folder}")
     if outcome.log is not None and (outcome.failed != "conclude" or outcome.verdict is None):
         lines = [line for line in _end_of(outcome.log) if not line.startswith('{"progress"')]

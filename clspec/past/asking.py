@@ -9,7 +9,7 @@ from pathlib import Path
 from clspec import diff
 from clspec.diagnostic import UsageError
 from clspec.past.status import Asked
-from clspec.repository import git, root
+from clspec.repository import git, head, root
 from clspec.spec import CodeChange
 
 
@@ -25,6 +25,7 @@ def about(path: str, word: str, environment: str | None) -> tuple[Asked, tuple[s
         folder = folder.parent
     top = root(folder)
     place = _from_root(top, path)
+    present = head(top)
     commit = _commit(top, word)
     side = _read(top, commit, place, path, word)
     if environment is not None and environment not in side.environments:
@@ -32,8 +33,7 @@ def about(path: str, word: str, environment: str | None) -> tuple[Asked, tuple[s
         raise UsageError(message)
     triggers = side.plain.spec.triggers
     pipelines = tuple(trigger.run for trigger in triggers if isinstance(trigger, CodeChange))
-    head = _commit(top, "HEAD")
-    asked = Asked(spec=path, path=place, commit=commit, environment=environment or "", is_head=commit == head)
+    asked = Asked(spec=path, path=place, commit=commit, environment=environment or "", is_head=commit == present)
     return asked, pipelines
 
 

@@ -80,7 +80,7 @@ def compare(one: Told, other: Told) -> Compared:
         one=one,
         other=other,
         metrics=tuple(_metrics(one, other)),
-        scenarios=tuple(_scenarios(one.verdict, other.verdict)),
+        scenarios=tuple(scenarios(one.verdict, other.verdict)),
         made_from=tuple((each, tuple(steps)) for each, steps in grouped.items()),
         data=tuple(_pairs(dict(_data(one)), dict(_data(other)))),
         files=tuple(_pairs(dict(_files(one)), dict(_files(other)))),
@@ -124,11 +124,11 @@ def _data(told: Told) -> Iterator[tuple[str, str]]:
 
 def _files(told: Told) -> Iterator[tuple[str, str]]:
     if (tree := told.run.tree) is not None:
-        yield "commit", tree.commit + (" (and edits)" if tree.dirty else "")
+        yield "commit", (tree.commit or "none") + (" (and edits)" if tree.commit and tree.dirty else "")
         yield from (("spec", tree.spec), ("lock", tree.lock), ("code", tree.code))
 
 
-def _scenarios(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> Iterator[Scenario]:
+def scenarios(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> Iterator[Scenario]:
     """Each check that one of the two judged; a check is the same if its kind and scenario are, whatever its threshold."""
     first, second = _by_check(rows(one) if one else ()), _by_check(rows(other) if other else ())
     for place in dict.fromkeys((*first, *second)):
