@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -40,6 +41,14 @@ _QUIET = {State.NOT_RUN, State.LEFT_OUT}
 _FAR = re.compile(r"(\d+) of (\d+) (.*)")
 _NARROW, _BAR = 60, 20
 """Columns: those of a terminal that has no room for a bar, and those of a bar."""
+
+
+class _Nobody(io.StringIO):
+    """Where the words go when nobody is there any more."""
+
+    def write(self, text: str) -> int:
+        """Forget them."""
+        return len(text)
 
 
 class Progress(Protocol):
@@ -105,7 +114,7 @@ class Lines:
             self._stream.write(line + "\n")
             self._stream.flush()
         except OSError:
-            self._stream = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # it ends with the process
+            self._stream = _Nobody()
 
 
 def told(happening: Happening) -> str:
@@ -199,7 +208,7 @@ class Live:
         try:
             show()
         except OSError:
-            self._console.file = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # ends with the process
+            self._console.file = _Nobody()
 
     def _table(self) -> Table:
         """The steps at work: for how long, and how far; on a narrow terminal without the bar."""
@@ -281,4 +290,4 @@ class Events:
             self._stream.write(json.dumps({"at": round(time.time(), 3), **event}) + "\n")
             self._stream.flush()
         except OSError:  # nobody reads on; the run goes on, and its exit code still counts
-            self._stream = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+            self._stream = _Nobody()

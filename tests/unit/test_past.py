@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 
 from clspec import api, backend
 from clspec.backend import State
@@ -791,3 +792,29 @@ def test_a_run_warns_of_no_trigger_and_a_compile_does(told, capsys):
     warned = []
     api.run(told.spec, selection=Selection(only=("snapshot-golden",)), warn=warned.append)
     assert warned == [()]
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_workflow_of_the_page_makes_a_fresh_clone_green(told, tmp_path):
+    text = (ROOT / "docs/runs.md").read_text(encoding="utf-8")
+    workflow = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    steps = workflow["jobs"]["passes"]["steps"]
+    commands_ = {step["name"]: step["run"] for step in steps if "run" in step}
+    assert list(commands_) == ["Install", "What would run, and why", "Run", "The commit has passed"]
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", str(told.root), str(clone)], check=True)
+    for ending in ("yaml", "lock"):
+        (clone / f"hello.{ending}").rename(clone / f"clspec.{ending}")
+    subprocess.run("git add -A && git -c user.name=x -c user.email=a@b commit -qm ci", shell=True, cwd=clone, check=True)
+    sha = subprocess.run(["git", "rev-parse", "HEAD"], cwd=clone, check=True, capture_output=True, text=True).stdout
+    shutil.copytree(told.state, clone / ".clspec")  # what the workflow's cache brings
+    environment = {**os.environ, "CI": "true", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    codes = []
+    for name in ("The commit has passed", "What would run, and why", "Run", "The commit has passed"):
+        command = commands_[name].replace("${{ github.sha }}", sha.strip())
+        assert "${{" not in command
+        done = subprocess.run(["bash", "-e", "-c", command], cwd=clone, env=environment, check=False, capture_output=True)
+        codes.append(done.returncode)
+    assert codes == [1, 0, 0, 0], done.stdout + done.stderr
