@@ -340,7 +340,8 @@ def status(path: str, commit: str = "HEAD", environment: str | None = None) -> S
         UsageError: there is no repository, no such commit, or no such spec in it.
         ClspecError: the spec or the history cannot be read.
     """
-    from clspec.past import asking, finding, status as judging  # noqa: PLC0415  # a check has no past
+    from clspec.past import asking, finding  # noqa: PLC0415  # a check has no past
+    from clspec.past import status as judging
 
     asked, pipelines = asking.about(path, commit, environment)
     return judging.judge(asked, pipelines, finding.runner().history(state_of(path)))

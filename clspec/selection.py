@@ -69,7 +69,9 @@ def chosen(pipeline: Pipeline, selection: Selection) -> Chosen:
     if selection.until:
         found &= _closure(selection.until, {step.id: step.needs for step in pipeline.steps})
     if not found:
-        message = f"nothing is left to run: nothing from {_listed(selection.since)} on leads to {_listed(selection.until)}"
+        message = (
+            f"nothing is left to run: nothing from {_listed(selection.since)} on leads to {_listed(selection.until)}"
+        )
         raise UsageError(message)
     if found == every:
         _refuse_outside(selection.force, found)

@@ -15,10 +15,10 @@ from clspec.runs import Foreseen
 from clspec.selection import chosen
 from clspec_local import reasons
 from clspec_local.artifacts import Result, Results
-from clspec_local.history import NAME, History
+from clspec_local.history import NAME, Reading
 from clspec_local.made_from import Making
 from clspec_local.partial import digests, stale, taken
-from clspec_local.stamps import Stamps
+from clspec_local.stamps import ReadStamps
 
 if TYPE_CHECKING:
     from clspec.backend import Workplace
@@ -41,8 +41,8 @@ def foresee(
         UsageError: the selection cannot be run.
         HistoryError: the history cannot be read.
     """
-    with closing(History.only_read(place.state / NAME)) as history:
-        stamps = Stamps.only_read(place.state / "stamps.sqlite")
+    with closing(Reading(place.state / NAME)) as history:
+        stamps = ReadStamps(place.state / "stamps.sqlite")
         looking = reasons.Looking(history, plan.name, pipeline.name, environment)
         kept = Results(place.state, history, stamps)
         return _Foresight(pipeline, selection, looking, kept, Making(place.code, stamps)).told()
@@ -68,9 +68,7 @@ class _Foresight:
     def told(self) -> tuple[Foreseen, ...]:
         """Every step, in order."""
         made = taken(self._steps, self._chosen, self._looking, self._kept)
-        old = {} if self._chosen.is_whole else dict(
-            stale(self._pipeline, self._chosen, self._looking, self._making)
-        )
+        old = {} if self._chosen.is_whole else dict(stale(self._pipeline, self._chosen, self._looking, self._making))
         found = []
         for step in self._steps:
             if step.id in made:

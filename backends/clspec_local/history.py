@@ -101,28 +101,6 @@ class History:
             raise failed(path, error) from error
         refuse_newer(path, found)
 
-    @classmethod
-    def only_read(cls, path: Path) -> History:
-        """The same for whoever may write nothing; what an older clspec has written is brought up to date in memory.
-
-        Raises:
-            HistoryError: see above.
-        """
-        made = cls.__new__(cls)
-        made._path = path
-        try:
-            made._connection = read_only(path)
-            found = schema.form(made._connection)
-            if found < schema.SCHEMA:
-                with closing(made._connection) as old:
-                    made._connection = sqlite3.connect(":memory:", isolation_level=None)
-                    old.backup(made._connection)
-                schema.bring_up_to_date(made._connection)
-        except (sqlite3.Error, OSError) as error:
-            raise failed(path, error) from error
-        refuse_newer(path, found)
-        return made
-
     @contextmanager
     def together(self) -> Iterator[None]:
         """Record all that is recorded inside, or nothing of it; one inside another is part of that one."""
@@ -291,6 +269,28 @@ class History:
             raise failed(self._path, error) from error
 
 
+class Reading(History):
+    """The same for whoever may write nothing; what an older clspec has written is brought up to date in memory.
+
+    Raises:
+        HistoryError: see above.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._connection = read_only(path)
+            found = schema.form(self._connection)
+            if found < schema.SCHEMA:
+                with closing(self._connection) as old:
+                    self._connection = sqlite3.connect(":memory:", isolation_level=None)
+                    old.backup(self._connection)
+                schema.bring_up_to_date(self._connection)
+        except (sqlite3.Error, OSError) as error:
+            raise failed(path, error) from error
+        refuse_newer(path, found)
+
+
 def _tree(tree: Tree | None) -> str | None:
     return None if tree is None else json.dumps(asdict(tree))
 
@@ -298,7 +298,9 @@ def _tree(tree: Tree | None) -> str | None:
 def failed(path: Path, error: Exception) -> HistoryError:
     """What an error of SQLite or of the system says of the history."""
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    strange = isinstance(error, sqlite3.OperationalError) and str(error).startswith(("no such ", "table ", "duplicate "))
+    strange = isinstance(error, sqlite3.OperationalError) and str(error).startswith(
+        ("no such ", "table ", "duplicate ")
+    )
     if code in {_CORRUPT, _NO_DATABASE} or strange:
         return HistoryDamaged(_damaged(path, error))
     return HistoryError(f"the run history {path} cannot be used: {error}")

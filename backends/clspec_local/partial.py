@@ -32,7 +32,9 @@ def read_by(steps: Sequence[Step], chosen: Chosen) -> Iterator[tuple[Step, str, 
     """Each need of the chosen steps for what one outside makes: who needs it, whose it is, and whether it must be."""
     for step in steps:
         if step.id in chosen.steps:
-            wanted = {entry.step: not entry.optional for entry in sorted(step.inputs, key=lambda entry: not entry.optional)}
+            wanted = {
+                entry.step: not entry.optional for entry in sorted(step.inputs, key=lambda entry: not entry.optional)
+            }
             if step.when:
                 wanted[step.when.step] = True
             for name, must_be in wanted.items():

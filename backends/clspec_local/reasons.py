@@ -114,7 +114,6 @@ def why(looking: Looking, kept: Results, step: Step, parts: Parts, key: str) -> 
     return ("its result is no longer recorded",), compared
 
 
-
 def key_of(parts: Parts) -> tuple[str, str]:
     """The key of some parts, and the text that it is the digest of."""
     text = keys.as_json(parts)

@@ -13,7 +13,7 @@ from clspec.diagnostic import UsageError, did_you_mean
 from clspec.runs import Log, Output, Run, Stepped, Tree, Why
 from clspec.selection import Selection
 from clspec_local.artifacts import place_of
-from clspec_local.history import NAME, History, HistoryDamaged
+from clspec_local.history import NAME, History, HistoryDamaged, Reading
 from clspec_local.reasons import differences
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ _LOCK = "hhqqi4x"
 
 def runs(state: Path) -> tuple[Run, ...]:
     """The runs that a state folder tells of, the newest first."""
-    with closing(History.only_read(state / NAME)) as history:
+    with closing(Reading(state / NAME)) as history:
         return tuple(_run(state, row) for row in history.runs())
 
 
 def steps(state: Path, run: str) -> tuple[Stepped, ...]:
     """What became of each step of a run, in the order of the pipeline."""
-    with closing(History.only_read(state / NAME)) as history:
+    with closing(Reading(state / NAME)) as history:
         return tuple(_stepped(state, row) for row in history.steps(run))
 
 
@@ -43,11 +43,13 @@ def explain(state: Path, run: str, step: str) -> Why:
     Raises:
         UsageError: there is no such run or step.
     """
-    with closing(History.only_read(state / NAME)) as history:
+    with closing(Reading(state / NAME)) as history:
         every = [_run(state, row) for row in history.runs()]
         found = _named(every, run)
         about = _step(state, history, found, step)
-        before = next((one for one in every if one.id == about.compared), None) or _last(state, history, every, found, step)
+        before = next((one for one in every if one.id == about.compared), None) or _last(
+            state, history, every, found, step
+        )
         compared = None
         if before is not None:
             old = history.parts(_step(state, history, before, step).key)
@@ -59,7 +61,7 @@ def explain(state: Path, run: str, step: str) -> Why:
 def apart(state: Path, one: str, other: str) -> dict[str, tuple[Difference, ...] | None]:
     """How what each step was made from differs between two runs that both have it; None where that is not known."""
     found: dict[str, tuple[Difference, ...] | None] = {}
-    with closing(History.only_read(state / NAME)) as history:
+    with closing(Reading(state / NAME)) as history:
         first = {row["id"]: row["key"] for row in history.steps(one)}
         for row in history.steps(other):
             keys = first.get(row["id"]), row["key"]
@@ -77,7 +79,7 @@ def logs(state: Path, run: str, step: str) -> Log:
     Raises:
         UsageError: there is no such run or step, or no log.
     """
-    with closing(History.only_read(state / NAME)) as history:
+    with closing(Reading(state / NAME)) as history:
         every = [_run(state, row) for row in history.runs()]
         found = _named(every, run)
         path = found.folder / f"{step}.log"

@@ -42,16 +42,6 @@ class Stamps:
             connection.close()
         self._behind = _clock_behind(path.parent)
 
-    @classmethod
-    def only_read(cls, path: Path) -> Stamps:
-        """The same for whoever may write nothing: what is remembered is used, and nothing is added to it."""
-        made = cls.__new__(cls)
-        made._path, made._known, made._fresh = path, {}, {}
-        made._behind = 1 << 62  # nothing is old enough to be trusted that was not trusted before
-        with suppress(sqlite3.Error, OSError), closing(read_only(path)) as connection:
-            made._known = {path: (seen, digest) for path, seen, digest in connection.execute("SELECT * FROM stamp")}
-        return made
-
     def of_file(self, path: str) -> str:
         """sha256 over a file's bytes.
 
@@ -99,11 +89,26 @@ class Stamps:
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany("INSERT OR REPLACE INTO stamp VALUES (?, ?, ?)", rows)
             if len(self._known) > 2 * _MOST_FORGOTTEN:
-                gone = [(path,) for path in self._known if not os.path.lexists(path)]  # noqa: PTH118
+                gone = [(path,) for path in self._known if not os.path.lexists(path)]
                 connection.executemany("DELETE FROM stamp WHERE path = ?", gone)
             connection.execute("COMMIT")
             connection.close()
         self._fresh.clear()
+
+
+class ReadStamps(Stamps):
+    """The same for whoever may write nothing: what is remembered is used, and nothing is added to it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known = {}
+        self._fresh = {}
+        self._behind = 1 << 62  # nothing is old enough to be trusted that was not trusted before
+        with suppress(sqlite3.Error, OSError), closing(read_only(path)) as connection:
+            self._known = {path: (seen, digest) for path, seen, digest in connection.execute("SELECT * FROM stamp")}
+
+    def save(self) -> None:
+        """Nothing is remembered."""
 
 
 _MOST_FORGOTTEN = 50_000

@@ -271,18 +271,20 @@ class Events:
         """Show how the run ended, which is all that is to be shown of it."""
         verdict = json.loads(outcome.verdict.read_bytes())["verdict"] if outcome.verdict is not None else None
         outputs = {step: {name: str(path) for name, path in made.items()} for step, made in outcome.outputs.items()}
-        self._write({
-            "event": "ended",
-            "run": outcome.run,
-            "exit_code": outcome.exit_code,
-            "verdict": verdict,
-            "failed": outcome.failed,
-            "whole": outcome.is_whole,
-            "folder": str(outcome.folder),
-            "report": str(outcome.report / "report.html") if outcome.report else None,
-            "log": str(outcome.log) if outcome.log else None,
-            "outputs": outputs,
-        })
+        self._write(
+            {
+                "event": "ended",
+                "run": outcome.run,
+                "exit_code": outcome.exit_code,
+                "verdict": verdict,
+                "failed": outcome.failed,
+                "whole": outcome.is_whole,
+                "folder": str(outcome.folder),
+                "report": str(outcome.report / "report.html") if outcome.report else None,
+                "log": str(outcome.log) if outcome.log else None,
+                "outputs": outputs,
+            }
+        )
         return True
 
     def _write(self, event: dict[str, Any]) -> None:

@@ -84,7 +84,11 @@ def judge(asked: Asked, pipelines: Iterable[str], runs: Sequence[Run]) -> Status
 
 def _is_of(run: Run, asked: Asked) -> bool:
     tree = run.tree
-    return tree is not None and (tree.commit, tree.path, run.environment) == (asked.commit, asked.path, asked.environment)
+    return tree is not None and (tree.commit, tree.path, run.environment) == (
+        asked.commit,
+        asked.path,
+        asked.environment,
+    )
 
 
 def _judged(asked: Asked, pipeline: str, runs: Sequence[Run]) -> Run | Missing:

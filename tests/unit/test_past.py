@@ -702,8 +702,10 @@ def test_a_refusal_makes_a_commit_red_also_after_it_was_green(site):
     assert site.status().is_green
     with closing(sqlite3.connect(site.state / "history.sqlite")) as connection:
         connection.execute("UPDATE run SET exit_code = 1, verdict = 'fail' WHERE id = (SELECT max(id) FROM run)")
-        connection.execute("INSERT INTO run SELECT id || '-0', spec, pipeline, started - 100, ended, 0, file, environment, "
-            "selection, whole, 'pass', tree, tree_at_end FROM run WHERE id = (SELECT max(id) FROM run)")
+        connection.execute(
+            "INSERT INTO run SELECT id || '-0', spec, pipeline, started - 100, ended, 0, file, environment, "
+            "selection, whole, 'pass', tree, tree_at_end FROM run WHERE id = (SELECT max(id) FROM run)"
+        )
         connection.commit()
     missing = red(site)
     assert "ended with: said no; its verdict is fail" in missing.what
@@ -724,8 +726,8 @@ def test_a_refusal_makes_a_commit_red_also_after_it_was_green(site):
         ("environment", "'staging'", "it did not run on"),
         ("pipeline", "'improvement'", "it did not run on"),
         ("whole", 0, "was of a part of it"),
-        ("tree_at_end", "replace(tree_at_end, '\"commit\": \"', '\"commit\": \"0')", "another commit was checked out"),
-        ("tree_at_end", "replace(tree_at_end, '\"code\": \"', '\"code\": \"0')", "while it ran"),
+        ("tree_at_end", 'replace(tree_at_end, \'"commit": "\', \'"commit": "0\')', "another commit was checked out"),
+        ("tree_at_end", 'replace(tree_at_end, \'"code": "\', \'"code": "0\')', "while it ran"),
         ("tree", "replace(tree, 'hello.yaml', 'other.yaml')", "it did not run on"),
     ],
 )
@@ -807,7 +809,9 @@ def test_the_workflow_of_the_page_makes_a_fresh_clone_green(told, tmp_path):
     subprocess.run(["git", "clone", "-q", str(told.root), str(clone)], check=True)
     for ending in ("yaml", "lock"):
         (clone / f"hello.{ending}").rename(clone / f"clspec.{ending}")
-    subprocess.run("git add -A && git -c user.name=x -c user.email=a@b commit -qm ci", shell=True, cwd=clone, check=True)
+    subprocess.run(
+        "git add -A && git -c user.name=x -c user.email=a@b commit -qm ci", shell=True, cwd=clone, check=True
+    )
     sha = subprocess.run(["git", "rev-parse", "HEAD"], cwd=clone, check=True, capture_output=True, text=True).stdout
     shutil.copytree(told.state, clone / ".clspec")  # what the workflow's cache brings
     environment = {**os.environ, "CI": "true", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
@@ -815,6 +819,8 @@ def test_the_workflow_of_the_page_makes_a_fresh_clone_green(told, tmp_path):
     for name in ("The commit has passed", "What would run, and why", "Run", "The commit has passed"):
         command = commands_[name].replace("${{ github.sha }}", sha.strip())
         assert "${{" not in command
-        done = subprocess.run(["bash", "-e", "-c", command], cwd=clone, env=environment, check=False, capture_output=True)
+        done = subprocess.run(
+            ["bash", "-e", "-c", command], cwd=clone, env=environment, check=False, capture_output=True
+        )
         codes.append(done.returncode)
     assert codes == [1, 0, 0, 0], done.stdout + done.stderr

@@ -86,8 +86,8 @@ def test_plain_lines_tell_each_beginning_with_its_reason_and_each_end():
         "  > train-seed-1 started: params.lr 0.001 -> 0.003",
         "  ~ train-seed-1                 retried        2.0 s  signal SIGKILL; try 2 of 2",
         "  > predict started: input model changed",
-        "  + train-seed-1                 done         61.0 s",
-        "  x predict                      failed        0.5 s  exit code 3 \\x1b[2J",
+        "  + train-seed-1                 done          61.0 s",
+        "  x predict                      failed         0.5 s  exit code 3 \\x1b[2J",
     ]
 
 
