@@ -9,7 +9,7 @@ import msgspec
 
 from clspec import graph
 from clspec.diagnostic import UsageError
-from clspec.plan import Plan
+from clspec.plan import Plan  # noqa: TC001  # msgspec reads the annotation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

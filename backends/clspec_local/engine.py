@@ -155,16 +155,16 @@ class Engine:
             if self._strict:
                 message = f"step `{step.id}` asks for {wanted}, and the run is strict about resources"
                 raise UsageError(message)
-            self._watch(Happening(step=step.id, state=State.WARNED, note=f"asks for {wanted}: it runs with what is there"))
+            self._watch(
+                Happening(step=step.id, state=State.WARNED, note=f"asks for {wanted}: it runs with what is there")
+            )
 
     def _recorded(self) -> tuple[Outcome, bool]:
         """The run, from its first to its last line in the history, and whether it was interrupted."""
         self._stamps = Stamps(self._place.state / "stamps.sqlite")
         self._making = Making(self._place.code, self._stamps)
         self._kept = Results(self._place.state, self._history, self._stamps)
-        self._looking = reasons.Looking(
-            self._history, self._plan.name, self._pipeline.name, self._occasion.environment
-        )
+        self._looking = reasons.Looking(self._history, self._plan.name, self._pipeline.name, self._occasion.environment)
         taken = partial.taken(self._steps, self._chosen, self._looking, self._kept)
         self._folder.mkdir(parents=True)
         held = claim(self._folder)
@@ -412,7 +412,14 @@ class Engine:
         self._watch(Happening(step=working.step.id, state=state, seconds=working.process.seconds, note=note))
 
     def _over(  # noqa: PLR0913  # what is recorded of a step
-        self, step: Step, state: State, *, key: str | None = None, seconds: float = 0.0, note: str = "", made_in: str = ""
+        self,
+        step: Step,
+        state: State,
+        *,
+        key: str | None = None,
+        seconds: float = 0.0,
+        note: str = "",
+        made_in: str = "",
     ) -> None:
         """Record what became of a step, kept under a key if it has one, and let those come that waited for it."""
         self._states[step.id] = state

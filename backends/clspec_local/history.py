@@ -308,7 +308,9 @@ def _tree(tree: Tree | None) -> str | None:
 def failed(path: Path, error: Exception) -> HistoryError:
     """What an error of SQLite or of the system says of the history."""
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    strange = isinstance(error, sqlite3.OperationalError) and str(error).startswith(("no such ", "table ", "duplicate "))
+    strange = isinstance(error, sqlite3.OperationalError) and str(error).startswith(
+        ("no such ", "table ", "duplicate ")
+    )
     if code in {_CORRUPT, _NO_DATABASE} or strange:
         return HistoryDamaged(_damaged(path, error))
     return HistoryError(f"the run history {path} cannot be used: {error}")
