@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clspec import compile as pipe
 from clspec import lock as locks
+from clspec import outset
 from clspec.compile import Checked, Compiled, InvalidSpec
 from clspec.diagnostic import UsageError, has_errors
 from clspec.project import state_of, store_of
@@ -154,18 +153,6 @@ def _make_room(bundle: Bundle, folder: Path) -> None:
             raise IsADirectoryError(errno.EISDIR, f"{name} is a folder there")
 
 
-def _need_libraries() -> None:
-    """Make sure that what the steps import is installed, before the first one starts.
-
-    Raises:
-        UsageError: something is not.
-    """
-    missing = [name for name in ("duckdb", "jinja2", "obstore", "pyarrow", "rich", "scipy") if find_spec(name) is None]
-    if missing:
-        message = f"local runs need {', '.join(missing)}: install them with `pip install 'clspec[run]'`"
-        raise UsageError(message)
-
-
 def run(  # noqa: PLR0913  # a run has this many sides
     path: str,
     pipeline: str = "regression",
@@ -175,38 +162,41 @@ def run(  # noqa: PLR0913  # a run has this many sides
     as_of: datetime | None = None,
     allow_both: Permission | None = None,
     selection: Selection = WHOLE,
+    strict_resources: bool = False,
     watch: Callable[[Happening], None] = lambda _: None,
     warn: Callable[[tuple[Diagnostic, ...]], None] = lambda _: None,
 ) -> Outcome:
     """Run a pipeline of a spec on this machine; user code runs, each step in a process of its own.
 
     `as_of` is when it begins, now if not given; `allow_both` says who lets code and data move at once; `selection` says
-    which steps are meant, where it is not all.
+    which steps are meant, where it is not all; `strict_resources` refuses steps that ask for more than there is.
 
     Raises:
         InvalidSpec: it has errors.
         UsageError: there is no such pipeline or step, or something it needs is missing.
         KeyboardInterrupt: it was interrupted, and all its processes have ended.
     """
-    _need_libraries()
-    if jobs is not None and jobs < 1:
-        message = f"at least one step runs at a time, not {jobs}"
-        raise UsageError(message)
+    outset.need_libraries()
+    steps_at_a_time = outset.at_a_time(jobs)
     from clspec import backend  # noqa: PLC0415  # a check has no target, and is quicker without
-    from clspec.past import finding  # noqa: PLC0415
 
     compiled = _compiled(path, pipeline, environment, as_of)
     warn(tuple(found for found in compiled.diagnostics if found.code not in _SAID_BY_COMPILE))
     occasion = backend.Occasion(
-        as_of=_moment(as_of),
+        as_of=outset.moment(as_of),
         allow_both=allow_both,
         environment=environment or "",
         selection=selection,
         look=watched(compiled).look,
     )
-    cores = len(os.sched_getaffinity(0))
-    return finding.runner().run(
-        compiled.plan, pipeline, _place(compiled), jobs=jobs or cores, occasion=occasion, watch=watch
+    return outset.runner().run(
+        compiled.plan,
+        pipeline,
+        _place(compiled),
+        jobs=steps_at_a_time,
+        occasion=occasion,
+        watch=watch,
+        strict_resources=strict_resources,
     )
 
 
@@ -228,10 +218,8 @@ def foresee(
         InvalidSpec: it has errors.
         UsageError: there is no such pipeline or step, or what a partial run needs is missing.
     """
-    from clspec.past import finding  # noqa: PLC0415  # a check has no target, and is quicker without
-
     compiled = _compiled(path, pipeline, environment, as_of)
-    told = finding.runner().plan(
+    told = outset.runner().plan(
         compiled.plan, pipeline, _place(compiled), environment=environment or "", selection=selection
     )
     return tuple(told)
@@ -239,7 +227,7 @@ def foresee(
 
 def _compiled(path: str, pipeline: str, environment: str | None, as_of: datetime | None) -> Compiled:
     found = compile(path, "local", environment=environment, day=as_of.date() if as_of else None)
-    _refuse_unknown(path, pipeline, found.plan)
+    outset.refuse_unknown(path, pipeline, found.plan)
     return found
 
 
@@ -340,11 +328,11 @@ def status(path: str, commit: str = "HEAD", environment: str | None = None) -> S
         UsageError: there is no repository, no such commit, or no such spec in it.
         ClspecError: the spec or the history cannot be read.
     """
-    from clspec.past import asking, finding  # noqa: PLC0415  # a check has no past
-    from clspec.past import status as judging
+    from clspec.past import asking  # noqa: PLC0415  # a check has no past
+    from clspec.past import status as judging  # noqa: PLC0415
 
     asked, pipelines = asking.about(path, commit, environment)
-    return judging.judge(asked, pipelines, finding.runner().history(state_of(path)))
+    return judging.judge(asked, pipelines, outset.runner().history(state_of(path)))
 
 
 def submit(  # noqa: PLR0913  # a run has this many sides
@@ -376,26 +364,11 @@ def submit(  # noqa: PLR0913  # a run has this many sides
         message = f"target `{target}` begins no runs on a cluster"
         raise UsageError(message)
     compiled = compile(path, target, settings, environment, as_of.date() if as_of else None)
-    _refuse_unknown(path, pipeline, compiled.plan)
+    outset.refuse_unknown(path, pipeline, compiled.plan)
     warn(compiled.diagnostics)
-    occasion = backend.Occasion(as_of=_moment(as_of), allow_both=allow_both)
+    occasion = backend.Occasion(as_of=outset.moment(as_of), allow_both=allow_both)
     options = pipe.options_of(chosen, settings or {})
     return chosen.submit(compiled.plan, pipeline, options, cluster, occasion, follow)
-
-
-def _refuse_unknown(path: str, pipeline: str, made: Plan) -> None:
-    names = [found.name for found in made.pipelines]
-    if pipeline not in names:
-        message = f"there is no pipeline `{pipeline}` in {path}: it has {', '.join(names)}"
-        raise UsageError(message)
-
-
-def _moment(as_of: datetime | None) -> str:
-    """When a run begins, in UTC."""
-    from datetime import UTC, datetime  # noqa: PLC0415  # only a run has a clock
-
-    found = as_of or datetime.now(tz=UTC)
-    return found.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def lock(  # noqa: PLR0913  # a lock has this many sides

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clspec import code, codes, load, lock, parse, shape
 from clspec.check import Facts, check, environments, secrets, waivers
-from clspec.diagnostic import ClspecError, UsageError, did_you_mean, has_errors, in_order
+from clspec.diagnostic import InvalidSpec, UsageError, did_you_mean, has_errors, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,14 +20,6 @@ if TYPE_CHECKING:
     from clspec.load import Document
     from clspec.plan import Plan
     from clspec.spec import Waiver
-
-
-class InvalidSpec(ClspecError):
-    """The spec has errors; `diagnostics` says which."""
-
-    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
-        super().__init__("the spec has errors")
-        self.diagnostics = diagnostics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,3 +108,11 @@ class StepFailed(ClspecError):
     """A step could not finish: user code, its data, a limit or a signal."""
 
     exit_code = 3
+
+
+class InvalidSpec(ClspecError):
+    """The spec has errors; `diagnostics` says which."""
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        super().__init__("the spec has errors")
+        self.diagnostics = diagnostics

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from clspec import planned
 from clspec.backend import API_VERSION, Capabilities, Happening, State
 from clspec_local.check import check
 from clspec_local.emit import program
@@ -53,9 +54,10 @@ class LocalBackend:
         return check(plan)
 
     def emit(self, plan: Plan, options: Options) -> Bundle:
-        """One program for each pipeline."""
+        """One program for each pipeline, and the plan itself, which `clspec run --local` takes."""
         del options
-        return {f"{pipeline.name}.py": program(plan, pipeline) for pipeline in plan.pipelines}
+        programs = {f"{pipeline.name}.py": program(plan, pipeline) for pipeline in plan.pipelines}
+        return {**programs, planned.NAME: planned.as_json(plan)}
 
     def run(  # noqa: PLR0913  # the protocol's own
         self,

@@ -46,6 +46,10 @@ _OVER = {State.DONE, State.REUSED, State.SKIPPED, State.TAKEN, State.LEFT_OUT}
 _PUT_OFF = {State.REUSED, State.SKIPPED, State.NOT_RUN, State.TAKEN, State.LEFT_OUT}
 """What is told of these steps is recorded with the next thing that happens."""
 _INTERRUPTED = 130
+_CHEAP = 1.0
+"""Seconds; what took less is not worth a wait for the disk, since a loss of power costs no more than to do it again."""
+_WRITE_EVERY = 1.0
+"""Seconds after which what was put off is recorded while steps are at work."""
 
 
 class RunError(ClspecError):
@@ -100,6 +104,7 @@ class Engine:
         """A heap of when a step that died may be tried again."""
         self._unwritten: list[Over] = []
         """What is to be recorded and would cost nothing if it were lost."""
+        self._written = clock()
         self._made_from: dict[str, str] = {}
         """The key of each step whose turn has come, kept under it or not."""
         self._new_parts: dict[str, str] = {}
@@ -344,7 +349,8 @@ class Engine:
         waits = [working.until_next_look(now) for working in self._working.values()]
         waits += [max(0.0, self._again[0][0] - now)] if self._again else []
         waits += [0.0] if self._come and self._pending() else []
-        self._write()
+        if now - self._written > _WRITE_EVERY:
+            self._write()
         poll = select.poll()
         poll.register(self._asked.descriptor, select.POLLIN)
         there = {working.process.fileno(): working for working in self._working.values()}
@@ -438,7 +444,7 @@ class Engine:
         else:
             if state is State.DONE and key and made:
                 records.note(self._place.state, key, over.kind, made.digests, made.parameters, self._run)
-            with self._history.together():
+            with self._history.together("NORMAL" if seconds < _CHEAP else "FULL"):
                 self._write()
                 if state is State.DONE and key and made:
                     self._history.keep(key, over.kind, made.digests, made.parameters, self._run)
@@ -454,13 +460,14 @@ class Engine:
         """Record what has been put off."""
         if not self._unwritten and not self._new_parts:
             return
-        with self._history.together():
+        with self._history.together("NORMAL"):
             for key, text in self._new_parts.items():
                 self._history.made_from(key, text)
             for over in self._unwritten:
                 self._history.step(self._run, over)
         self._unwritten.clear()
         self._new_parts.clear()
+        self._written = clock()
 
     # -- ending the run ----------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from clspec.diagnostic import ClspecError
 from clspec_local import keys, schema
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 NAME = "history.sqlite"
 """The history's file, in the state folder."""
+Sync = Literal["FULL", "NORMAL"]
+"""Whether a commit waits for the disk."""
 _CORRUPT, _NO_DATABASE = 11, 26
 _RAN = "('done', 'up to date', 'said no', 'failed')"
 """The states of a step whose turn had come, and of which it is known what it was made from."""
@@ -95,18 +97,25 @@ class History:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")  # steps take seconds, a commit takes 0.4 ms
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._sync: Sync = "FULL"
             found = schema.bring_up_to_date(self._connection)
         except (sqlite3.Error, OSError) as error:
             raise failed(path, error) from error
         refuse_newer(path, found)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Record all that is recorded inside, or nothing of it; one inside another is part of that one."""
+    def together(self, sync: Sync = "FULL") -> Iterator[None]:
+        """Record all that is recorded inside, or nothing of it; one inside another is part of that one.
+
+        A loss of power may take what was recorded with NORMAL, and all that came after it, as if it had never been.
+        """
         if self._connection.in_transaction:
             yield
             return
+        if sync != self._sync:
+            self._write(f"PRAGMA synchronous = {sync}", ())
+            self._sync = sync
         self._write("BEGIN IMMEDIATE", ())
         try:
             yield
@@ -146,10 +155,11 @@ class History:
 
     def end(self, run: str, exit_code: int, verdict: str = "", tree: Tree | None = None) -> None:
         """Record how a run ended, the gate's word if there was one, and what its files were then."""
-        self._write(
-            "UPDATE run SET ended = ?, exit_code = ?, verdict = ?, tree_at_end = ? WHERE id = ?",
-            (time.time(), exit_code, verdict, _tree(tree), run),
-        )
+        with self.together():
+            self._write(
+                "UPDATE run SET ended = ?, exit_code = ?, verdict = ?, tree_at_end = ? WHERE id = ?",
+                (time.time(), exit_code, verdict, _tree(tree), run),
+            )
 
     def step(self, run: str, over: Over) -> None:
         """Record what became of a step."""

@@ -32,7 +32,9 @@ _ATTRIBUTES = {
     "sys": frozenset(("path", "modules", "meta_path", "path_hooks", "executable")),
     "os": frozenset(
         ("system", "popen", "posix_spawn", "posix_spawnp", "startfile")
-        + tuple(f"{verb}{how}" for verb in ("exec", "spawn") for how in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe"))
+        + tuple(
+            f"{verb}{how}" for verb in ("exec", "spawn") for how in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")
+        )
     ),
 }
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_][\w.]*", re.ASCII)

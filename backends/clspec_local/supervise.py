@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _OWN_FAULT = 2
+_LIBC = ctypes.CDLL(None)
 _GRACE = 3.0
 """Seconds between the polite signal to end and the other one."""
 _PATIENCE = 10.0
@@ -183,7 +184,7 @@ def _work(work: dict[str, Any], scratch: str, supervisor: int, channel: socket.s
         with suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
-            ctypes.CDLL(None).fflush(None)  # what libraries have printed
+            _LIBC.fflush(None)  # what libraries have printed
         os._exit(code)
 
 
@@ -212,7 +213,7 @@ def _maps() -> list[str]:
 
 def _default_signals() -> None:
     """Undo what the warm process does with signals; SIGPIPE stays as in every Python program."""
-    for number in (*ASKING, signal.SIGQUIT, signal.SIGCHLD):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -228,12 +229,16 @@ def _die_with(parent: int) -> None:
 def _be_the_first_to_go() -> None:
     """If memory runs out, let the kernel take the step and not the engine."""
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        try:
+            os.write(descriptor, b"500")
+        finally:
+            os.close(descriptor)
 
 
 def prctl(option: int, value: int) -> None:
     """The system call of that name."""
-    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+    _LIBC.prctl(option, value, 0, 0, 0)
 
 
 def _redirect(log: str) -> None:

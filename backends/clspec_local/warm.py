@@ -123,6 +123,8 @@ def _begin(load: Sequence[str], variables: Mapping[str, str], channel: socket.so
         os.environ.update(variables)
         for name in load:
             importlib.import_module(name)
+        if (program := sys.modules.get("clspec.step.program")) is not None:
+            program.parser()
         gc.collect()
         gc.freeze()  # a collection in a child would copy every page that it looks at
     except BaseException:  # noqa: BLE001  # a library may raise anything; the step is begun cold, and will say it again

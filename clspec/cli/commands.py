@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from clspec.cli import label, manifests, past, registry, review, running, specs
 from clspec.cli.arguments import parser
 from clspec.cli.words import settings
-from clspec.diagnostic import ClspecError, UsageError, did_you_mean, has_errors
+from clspec.diagnostic import ClspecError, InvalidSpec, UsageError, did_you_mean, has_errors
 from clspec.report import diagnostics as shown
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ def run(arguments: Sequence[str]) -> int:
     if given.verb is None:
         parser().print_help()
         return INVALID
-    from clspec.compile import InvalidSpec  # help and versions do without the compiler
-
     try:
         return _VERBS[given.verb](given)
     except InvalidSpec as error:

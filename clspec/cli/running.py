@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clspec.backend import Outcome, Permission
+    from clspec.cli.progress import Progress
     from clspec.selection import Selection
 
 _LOOK_EVERY = 5
@@ -31,13 +32,18 @@ _PARTS = {
     "only": "only this step; several times: only these",
     "force": "run this step even if it is up to date",
 }
+_OF_A_PLAN = {
+    "code": ("DIR", "of a plan: the folder with the user's code"),
+    "folder": ("DIR", "of a plan: where paths count from, and where .clspec/ lies; default: the plan's own folder"),
+    "store": ("URI", "of a plan: its store; default: the one that it names"),
+}
 _HOW = "live in a terminal, else plain lines; json: every event is a JSON line on standard output"
 
 
 def add_arguments(verbs: Any) -> None:
     """What may be said of a run."""
     run = verbs.add_parser("run", help="run a pipeline, here or on a cluster", epilog=EXIT_CODES)
-    run.add_argument("spec", nargs="?", metavar="SPEC")
+    run.add_argument("spec", nargs="?", metavar="SPEC|PLAN.json", help="a spec, or with --local a compiled plan")
     where = run.add_mutually_exclusive_group(required=True)
     where.add_argument("--local", action="store_true", help="on this machine")
     where.add_argument("--target", "-t", metavar="NAME", help="on a cluster: kfp or argo, with --host")
@@ -52,6 +58,9 @@ def add_arguments(verbs: Any) -> None:
     run.add_argument("--format", choices=["text", "json"], default="text", help="of --plan")
     run.add_argument("--progress", choices=["auto", "live", "plain", "json"], default="auto", help=_HOW)
     run.add_argument("--jobs", "-j", type=positive, metavar="N", help="steps at a time; default: the number of cores")
+    run.add_argument("--strict-resources", action="store_true", help="refuse what asks for more than this machine has")
+    for flag, (metavar, words) in _OF_A_PLAN.items():
+        run.add_argument(f"--{flag}", metavar=metavar, help=words)
     run.add_argument("--as-of", type=specs.moment, metavar="TIME", help="when the run begins, ISO 8601; default: now")
     specs.add_environment(run)
     run.add_argument("--allow-both", action="store_true", help="let code and data move at once: say who and why")
@@ -61,11 +70,11 @@ def add_arguments(verbs: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Run a pipeline, show what happens and what came of it, and return the exit code."""
-    from clspec import api
     from clspec.cli.progress import chosen
 
     permission = _permission(given)
     selection = _selection(given)
+    _refuse_mixed(given)
     if given.target:
         return _submit(given, permission)
     if given.plan:
@@ -75,17 +84,7 @@ def run(given: argparse.Namespace) -> int:
         raise UsageError(message)
     progress = chosen(given.progress, sys.stdout, sys.stderr, colours=given.color)
     try:
-        outcome = api.run(
-            specs.path(given),
-            given.pipeline,
-            environment=given.env,
-            jobs=given.jobs,
-            as_of=given.as_of,
-            allow_both=permission,
-            selection=selection,
-            watch=progress.tell,
-            warn=progress.warn,
-        )
+        outcome = _run(given, permission, selection, progress)
     except KeyboardInterrupt:
         progress.close()
         print("every step was ended; the next run goes on from what is done", file=sys.stderr)
@@ -98,6 +97,63 @@ def run(given: argparse.Namespace) -> int:
     except BrokenPipeError:  # nobody reads on; the answer is the same
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return outcome.exit_code
+
+
+def _run(
+    given: argparse.Namespace, permission: Permission | None, selection: Selection, progress: Progress
+) -> Outcome:
+    """Run the spec or the plan."""
+    if _is_plan(given):
+        from clspec import outset
+
+        return outset.run_plan(
+            given.spec,
+            given.pipeline,
+            {name: getattr(given, name) for name in _OF_A_PLAN if getattr(given, name)},
+            jobs=given.jobs,
+            as_of=given.as_of,
+            allow_both=permission,
+            selection=selection,
+            strict_resources=given.strict_resources,
+            watch=progress.tell,
+        )
+    from clspec import api
+
+    return api.run(
+        specs.path(given),
+        given.pipeline,
+        environment=given.env,
+        jobs=given.jobs,
+        as_of=given.as_of,
+        allow_both=permission,
+        selection=selection,
+        strict_resources=given.strict_resources,
+        watch=progress.tell,
+        warn=progress.warn,
+    )
+
+
+def _is_plan(given: argparse.Namespace) -> bool:
+    return bool(given.spec) and given.spec.endswith(".json")
+
+
+def _refuse_mixed(given: argparse.Namespace) -> None:
+    """What is said of a plan means nothing of a spec, and the reverse.
+
+    Raises:
+        UsageError: it is said all the same.
+    """
+    named = [f"--{name}" for name in _OF_A_PLAN if getattr(given, name)]
+    if named and not _is_plan(given):
+        message = f"a spec says where its code and its store are: {named[0]} is for `clspec run --local PLAN.json`"
+        raise UsageError(message)
+    if _is_plan(given) and (given.target or given.env or given.plan):
+        word = "--target" if given.target else "--env" if given.env else "--plan"
+        message = f"{given.spec} is a compiled plan, which runs with --local as it is: {word} is for specs"
+        raise UsageError(message)
+    if given.target and given.strict_resources:
+        message = "--strict-resources is about this machine: say --local"
+        raise UsageError(message)
 
 
 def _selection(given: argparse.Namespace) -> Selection:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clspec.past.finding import read, runner
+from clspec.outset import runner
+from clspec.past.finding import read
 from clspec.report.scenarios import rows
 
 if TYPE_CHECKING:

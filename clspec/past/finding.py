@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clspec import backend
 from clspec.diagnostic import UsageError, did_you_mean
+from clspec.outset import runner
 from clspec.project import root_of, state_of
 
 if TYPE_CHECKING:
@@ -46,13 +46,6 @@ def read(output: Output | None) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def runner() -> backend.Runner:
-    """The target that runs plans on this machine."""
-    found = backend.load("local")
-    assert isinstance(found, backend.Runner)  # the local target runs plans
-    return found
 
 
 def state(path: str | None) -> Path:
