@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _UNREADABLE = """
     SELECT 1 FROM result WHERE NOT (json_valid(digests) AND json_valid(parameters))
-    UNION ALL SELECT 1 FROM step WHERE NOT (json_valid(outputs) AND json_valid(parameters) AND json_valid(reasons)) LIMIT 1
+    UNION ALL SELECT 1 FROM step WHERE NOT (json_valid(outputs) AND json_valid(parameters) AND json_valid(reasons))
+    LIMIT 1
 """
 """Asks for records that no run could read."""
 

@@ -246,7 +246,7 @@ class Engine:
         return not self._asked and self._failed is None and bool(self._come or self._due or self._again)
 
     def _go_on(self) -> None:
-        """Take in the steps whose turn has come, and begin those that fit; those at work are not left alone for long."""
+        """Take in the steps whose turn has come, and begin those that fit; those at work are looked at in between."""
         until = clock() + LOOK_EVERY
         while self._again and self._again[0][0] <= clock():
             _, name, key = heapq.heappop(self._again)

@@ -218,10 +218,11 @@ class History:
         return None
 
     def earlier(self, spec: str, pipeline: str, environment: str, step: str, *, made: bool = False) -> Earlier | None:
-        """The step in the newest run in which its turn had come, or in which there was what it makes if that is meant."""
+        """The step in the newest run in which its turn had come, or, if that is meant, that has what it makes."""
         states = "('done', 'up to date') AND step.key IS NOT NULL" if made else _RAN
         query = f"""
-            SELECT run.id, step.state, COALESCE(step.key, ''), step.outputs, step.parameters FROM run JOIN step ON step.run = run.id
+            SELECT run.id, step.state, COALESCE(step.key, ''), step.outputs, step.parameters
+            FROM run JOIN step ON step.run = run.id
             WHERE run.spec = ? AND run.pipeline = ? AND run.environment = ? AND step.id = ?
                 AND step.state IN {states}
             ORDER BY run.started DESC LIMIT 1

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _ALWAYS = {Kind.CONCLUDE: "always says how the run ended", Kind.NOTIFY: "always tells people how the run ended"}
 FORCED = "forced"
 NEVER = "never ran"
-_ENDED = {"failed": "failed", "said no": "said no"}
+_ENDED = {"failed", "said no"}
 _OTHER = (
     ("kind", "what it does"),
     ("whole", "which of its code counts"),
@@ -78,11 +78,9 @@ def _in_config(before: Any, now: Any, path: str) -> Iterator[Difference]:
 
 def _called(one: Any, other: Any, number: int) -> str:
     """What a person calls an item of two lists: its id or name where both have the same, else its number."""
-    for word in ("id", "name"):
-        if isinstance(one, dict) and isinstance(other, dict) and isinstance(one.get(word), str):
-            if one[word] == other.get(word):
-                return str(one[word])
-    return str(number)
+    both = isinstance(one, dict) and isinstance(other, dict)
+    names = (one[word] for word in ("id", "name") if both and word in one and one[word] == other.get(word))
+    return str(next(names, number))
 
 
 def _text(values: Mapping[str, Any], name: str) -> str | None:
@@ -105,13 +103,16 @@ def why(looking: Looking, kept: Results, step: Step, parts: Parts, key: str) -> 
     found = () if earlier.parts is None else tuple(each.sentence for each in differences(earlier.parts, parts))
     if not step.pure:
         return (always(step), *found), compared
-    if found:
-        return found, compared
+    return found or (_without_differences(earlier, key),), compared
+
+
+def _without_differences(earlier: Earlier, key: str) -> str:
+    """Why a step has no result though nothing is known to differ."""
     if earlier.parts is None and earlier.key != key:
-        return (f"what it was made from in run {earlier.run} is not recorded",), compared
+        return f"what it was made from in run {earlier.run} is not recorded"
     if earlier.state in _ENDED:
-        return (f"it {_ENDED[earlier.state]} in run {earlier.run}",), compared
-    return ("its result is no longer recorded",), compared
+        return f"it {earlier.state} in run {earlier.run}"
+    return "its result is no longer recorded"
 
 
 def key_of(parts: Parts) -> tuple[str, str]:

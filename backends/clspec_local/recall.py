@@ -135,7 +135,7 @@ def _step(state: Path, history: History, run: Run, step: str) -> Stepped:
     raise UsageError(message)
 
 
-def _last(state: Path, history: History, every: list[Run], run: Run, step: str) -> Run | None:
+def _last(history: History, every: list[Run], run: Run, step: str) -> Run | None:
     """The newest run before this one in which it is known what the step was made from."""
     alike = (run.spec, run.pipeline, run.environment)
     for one in every:

@@ -37,7 +37,8 @@ _TOLD = (
     "ALTER TABLE step ADD COLUMN outputs TEXT NOT NULL DEFAULT '{}'",
     "ALTER TABLE step ADD COLUMN parameters TEXT NOT NULL DEFAULT '{}'",
     "ALTER TABLE step ADD COLUMN made_in TEXT NOT NULL DEFAULT ''",
-    """UPDATE step SET kind = result.kind, outputs = result.digests, parameters = result.parameters, made_in = result.run
+    """UPDATE step SET
+            kind = result.kind, outputs = result.digests, parameters = result.parameters, made_in = result.run
         FROM result WHERE result.key = step.key AND step.state IN ('done', 'up to date')""",
     "CREATE TABLE parts (key TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE INDEX run_by_time ON run (spec, pipeline, started)",

@@ -1,4 +1,4 @@
-"""What is asked of runs that were: `why`, `runs`, `show`, `logs`, `compare`, `status`. Nothing runs, nothing is written."""
+"""What is asked of runs: `why`, `runs`, `show`, `logs`, `compare`, `status`. Nothing runs, nothing is written."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _logs(given: argparse.Namespace) -> int:
 
 
 def _copy(log: Log, ask: Callable[[], Log] | None) -> None:
-    """Show a log, without the lines that tell progress; as long as it grows, if there is somebody to ask whether it does."""
+    """Show a log without the lines that tell progress; as long as it grows, if one can ask whether it does."""
     from clspec.report.diagnostics import visible
 
     rest = b""

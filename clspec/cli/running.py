@@ -99,9 +99,7 @@ def run(given: argparse.Namespace) -> int:
     return outcome.exit_code
 
 
-def _run(
-    given: argparse.Namespace, permission: Permission | None, selection: Selection, progress: Progress
-) -> Outcome:
+def _run(given: argparse.Namespace, permission: Permission | None, selection: Selection, progress: Progress) -> Outcome:
     """Run the spec or the plan."""
     if _is_plan(given):
         from clspec import outset

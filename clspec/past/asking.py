@@ -1,4 +1,4 @@
-"""What is asked of a commit: which spec it has, and which pipelines that names for a change of code; only git is read."""
+"""What is asked of a commit: which spec it has, and which pipelines that names for a change of code."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def _files(told: Told) -> Iterator[tuple[str, str]]:
 
 
 def scenarios(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> Iterator[Scenario]:
-    """Each check that one of the two judged; a check is the same if its kind and scenario are, whatever its threshold."""
+    """Each check that one of the two judged; it is the same if its kind and scenario are, whatever its threshold."""
     first, second = _by_check(rows(one) if one else ()), _by_check(rows(other) if other else ())
     for place in dict.fromkeys((*first, *second)):
         scenario, seed, check, _ = place

@@ -1,7 +1,6 @@
-"""Whether a commit has passed: every pipeline that a change of code starts ran on it, whole, on clean files, and passed.
+"""Whether a commit has passed: all that a change of code starts ran on it, whole, on clean files, and passed.
 
-What is not known is red. The newest run that came to an end decides, so that a later refusal is not hidden by an earlier
-pass.
+What is not known is red. The newest run that came to an end decides, so that no earlier pass hides a later refusal.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ class Status:
 
 
 def judge(asked: Asked, pipelines: Iterable[str], runs: Sequence[Run]) -> Status:
-    """The status of a spec at a commit; `pipelines` are those that its `code_change` triggers name, `runs` newest first."""
+    """The status of a spec at a commit: of the pipelines that its triggers name, by the runs, the newest first."""
     passed: list[Run] = []
     missing: list[Missing] = []
     wanted = tuple(dict.fromkeys(pipelines))

@@ -25,7 +25,7 @@ class Terminal(io.StringIO):
 class Gone(Terminal):
     """A terminal that somebody has closed."""
 
-    def write(self, text):
+    def write(self, _):
         raise OSError(5, "Input/output error")
 
 
