@@ -47,9 +47,7 @@ def explain(state: Path, run: str, step: str) -> Why:
         every = [_run(state, row) for row in history.runs()]
         found = _named(every, run)
         about = _step(state, history, found, step)
-        before = next((one for one in every if one.id == about.compared), None) or _last(
-            state, history, every, found, step
-        )
+        before = next((one for one in every if one.id == about.compared), None) or _last(history, every, found, step)
         compared = None
         if before is not None:
             old = history.parts(_step(state, history, before, step).key)

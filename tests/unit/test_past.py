@@ -353,7 +353,7 @@ def test_runs_are_listed_newest_first_with_what_they_were_a_run_of(told, capsys)
     assert (newest.is_clean, newest.is_whole, newest.verdict, newest.how) == (True, True, "pass", "done")
     assert newest.tree.path == "hello.yaml"
     assert newest.tree.code != oldest.tree.code
-    code, text = shown(capsys, "runs", "--spec", told.spec)
+    _, text = shown(capsys, "runs", "--spec", told.spec)
     assert [line.split()[0] for line in text.splitlines()[1:]] == [newest.id, oldest.id]
     _, text = shown(capsys, "runs", "--spec", told.spec, "--limit", 1)
     assert "and 1 older ones" in text
@@ -462,7 +462,7 @@ def test_two_runs_are_laid_side_by_side(told, capsys):
     sentences = {each.sentence: steps for each, steps in found.made_from}
     assert "train-seed-1" in sentences["params.trim 0.05 -> 0.2"]
     assert {"train-seed-1", "predict-seed-1"} <= set(sentences["code: fruit.py changed"])
-    code, text = shown(capsys, "compare", oldest.id, newest.id, "--spec", told.spec)
+    _, text = shown(capsys, "compare", oldest.id, newest.id, "--spec", told.spec)
     marked = [line for line in text.splitlines() if line.startswith("*")]
     assert any("train-seed-1 border" in line for line in marked)
     assert not any("melons" in line for line in marked)
