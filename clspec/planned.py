@@ -51,7 +51,9 @@ def read(path: Path) -> Plan:
         GraphError: its steps do not fit together.
     """
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Written)
+        content = path.read_bytes()
+        found = msgspec.json.decode(content, type=Written)
+        unknown = next(_unknown(msgspec.json.decode(content), msgspec.to_builtins(found), "$"), "")
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror}"
         raise UsageError(message) from error
@@ -61,6 +63,9 @@ def read(path: Path) -> Plan:
     if (found.api_version, found.kind) != (API_VERSION, KIND):
         message = f"{path} is a {found.kind!r:.40} of {found.api_version!r:.40}, not a {KIND} of {API_VERSION}"
         raise UsageError(message)
+    if unknown:
+        message = f"{path} says `{unknown}`, which this clspec does not know"
+        raise UsageError(message)
     for complaint in _complaints(found.plan):
         message = f"{path} is no plan: {complaint}"
         raise UsageError(message)
@@ -68,6 +73,21 @@ def read(path: Path) -> Plan:
         graph.check_edges(pipeline)
         graph.check_guarded(pipeline)
     return found.plan
+
+
+def _unknown(said: Any, known: Any, at: str) -> Iterator[str]:
+    """The places of what a file says and nobody has read; only lists and objects can hold some."""
+    if said == known:
+        return
+    if isinstance(said, dict) and isinstance(known, dict):
+        for name, value in said.items():
+            if name not in known:
+                yield f"{at}.{name}"
+            else:
+                yield from _unknown(value, known[name], f"{at}.{name}")
+    elif isinstance(said, list) and isinstance(known, list | tuple):
+        for number, (one, other) in enumerate(zip(said, known, strict=False)):
+            yield from _unknown(one, other, f"{at}[{number}]")
 
 
 def _complaints(plan: Plan) -> Iterator[str]:
