@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TORCH := torch==2.13.0
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs bench clean
 
 demo: .venv/.demo
 	$(BIN)/python tools/demo.py
@@ -17,6 +17,10 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+docs: .venv/.dev
+	$(BIN)/python -m sphinx -q -W --keep-going docs build/site
+	@echo build/site/index.html
 
 bench: .venv/.dev
 	for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
@@ -39,5 +43,5 @@ clean:
 	touch $@
 
 .venv/.dev: .venv/.torch pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[run,torch,kfp,argo,postgres,images,examples,dev]' $(TORCH)
+	$(BIN)/pip install --quiet --editable '.[run,torch,kfp,argo,postgres,images,examples,lsp,docs,dev]' $(TORCH)
 	touch $@ .venv/.demo

@@ -1,4 +1,4 @@
-"""The same verbs from Python: check, compile, plan, run, lock and add, and what is asked of runs.
+"""The same verbs from Python: check, compile, plan, diff, review, run, lock and add, and what is asked of runs.
 
 Each takes the path of a spec, and may take one of its environments and the day on which its waivers are judged (today
 if not given). Errors are exceptions below `ClspecError`, each with the exit code that the command line returns for it.
@@ -7,6 +7,7 @@ if not given). Errors are exceptions below `ClspecError`, each with the exit cod
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,20 +15,22 @@ from typing import TYPE_CHECKING
 from clspec import compile as pipe
 from clspec import lock as locks
 from clspec import outset
-from clspec.compile import Checked, Compiled, InvalidSpec
-from clspec.diagnostic import UsageError, has_errors
+from clspec.compile import Checked, Compiled
+from clspec.diagnostic import InvalidSpec, UsageError, has_errors
 from clspec.project import state_of, store_of
 from clspec.selection import WHOLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date, datetime
 
     from clspec.adding import Added
     from clspec.backend import Bundle, Cluster, Follow, Happening, Outcome, Permission, Workplace
     from clspec.check import Facts
     from clspec.diagnostic import Diagnostic
+    from clspec.diff import Failure, Review
     from clspec.locking import Locked
+    from clspec.mending import Mended
     from clspec.past.comparing import Compared
     from clspec.past.finding import Told
     from clspec.past.status import Status
@@ -44,11 +47,14 @@ __all__ = [
     "check",
     "compare",
     "compile",
+    "diff",
     "facts",
     "foresee",
     "lock",
     "logs",
+    "mended",
     "plan",
+    "review",
     "run",
     "runs",
     "show",
@@ -58,7 +64,7 @@ __all__ = [
     "write",
 ]
 
-_PIN_CODES = {"CLS403", "CLS601", "CLS602", "CLS603", "CLS604"}
+_PIN_CODES = {"CLS403", "CLS601", "CLS602", "CLS604"}
 
 
 def check(path: str, environment: str | None = None, day: date | None = None) -> Checked:
@@ -68,6 +74,17 @@ def check(path: str, environment: str | None = None, day: date | None = None) ->
         UsageError: the path cannot be read, or the spec has no such environment.
     """
     return pipe.read(path, environment, _or_today(day))
+
+
+def mended(path: str, environment: str | None = None, day: date | None = None) -> Mended:
+    """A spec with all that is certain to mend it; `clspec.mending.write` writes it.
+
+    Raises:
+        UsageError: the path cannot be read, or the spec has no such environment.
+    """
+    from clspec import mending  # noqa: PLC0415  # most specs need no mending
+
+    return mending.mended(path, environment, _or_today(day))
 
 
 def _or_today(day: date | None) -> date:
@@ -111,6 +128,30 @@ def compile(  # noqa: A001
         UsageError: there is no such path, target or option.
     """
     return pipe.compile_for(path, target, settings or {}, environment, _or_today(day))
+
+
+def diff(path: str, against: str = "HEAD", day: date | None = None) -> Review | Failure:
+    """What a change does to a spec: its text, lock and code beside those of a revision, or of another `.yaml` file.
+
+    Raises:
+        UsageError: the spec is in no repository, or git knows no such revision.
+    """
+    from clspec import reviewing  # noqa: PLC0415  # a check compares nothing, and is quicker without
+
+    return reviewing.one(path, against, _or_today(day))
+
+
+def review(
+    against: str = "origin/main", specs: Sequence[str] = (), day: date | None = None, folder: Path | None = None
+) -> tuple[Review | Failure, ...]:
+    """The same of every spec that the branch in a folder (the current one if not given) changes, or of those named.
+
+    Raises:
+        UsageError: the folder is in no repository, git finds no such revision, or a spec that is named is nowhere.
+    """
+    from clspec import reviewing  # noqa: PLC0415  # a check compares nothing, and is quicker without
+
+    return reviewing.branch(folder or Path.cwd(), against, specs, _or_today(day))
 
 
 def write(bundle: Bundle, folder: Path) -> None:
@@ -387,11 +428,36 @@ def lock(  # noqa: PLR0913  # a lock has this many sides
     """
     from clspec import locking  # noqa: PLC0415  # data libraries, which a compile does without
 
+    joined = _rejoin(path)
     known = _mendable(check(path, environment, day))
     made = locking.locked(known, update, image, from_champion=from_champion)
     place = Path(locks.path_for(path))
     write({place.name: locks.render(made.lock)}, place.parent)
-    return made
+    return dataclasses.replace(made, changes=(*joined, *made.changes))
+
+
+def _rejoin(path: str) -> tuple[str, ...]:
+    """Put the sides of a lock together that git could not merge, and say so.
+
+    Raises:
+        UsageError: they contradict each other.
+    """
+    from clspec import rejoining  # noqa: PLC0415  # most locks are whole
+
+    place = Path(locks.path_for(path))
+    try:
+        text = place.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ()
+    if not rejoining.in_conflict(text):
+        return ()
+    try:
+        found = rejoining.rejoined(text, str(place))
+    except locks.LockError as error:
+        message = f"{place}: {error}"
+        raise UsageError(message) from error
+    write({place.name: locks.render(found)}, place.parent)
+    return ("both sides of the merge were put together",)
 
 
 def add(path: str, dataset: str, origin: str, environment: str | None = None, day: date | None = None) -> Added:

@@ -219,6 +219,19 @@ class Runner(Backend, Protocol):
         ...
 
 
+@runtime_checkable
+class Remembers(Backend, Protocol):
+    """A backend that keeps a history of its runs."""
+
+    def seconds(self, state: Path, spec: str) -> Mapping[tuple[str, str], float]:
+        """How long each step of a spec took that ran to its end, by pipeline and step: the median of its last runs.
+
+        Raises:
+            ClspecError: the history in the folder `state` cannot be read.
+        """
+        ...
+
+
 def left_out(plan: Plan, target: str) -> Iterator[Diagnostic]:
     """A warning for each part of a plan that `clspec.plan.straight` leaves out."""
     kept = {pipeline.name for pipeline in straight(plan).pipelines}

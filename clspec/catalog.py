@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal, localcontext
+from functools import lru_cache
 from math import floor, inf
 from statistics import NormalDist
 from typing import Literal
@@ -185,6 +186,7 @@ def error_rate(confidence: float) -> float:
     return float(1 - Decimal(repr(confidence)))
 
 
+@lru_cache(maxsize=4096)
 def smallest_sufficient(kind: BoundKind, threshold: float, confidence: float) -> int | None:
     """How many samples without an error let the one-sided bound meet the threshold; None if no number can.
 

@@ -113,11 +113,21 @@ def function(root: Path, entrypoint: str) -> Function:
         NotFound: no such module, or no such function at its top level.
         Unreadable: the module is not valid Python.
     """
+    return _signature(definition(root, entrypoint)[1])
+
+
+def definition(root: Path, entrypoint: str) -> tuple[Path, ast.FunctionDef]:
+    """Where the function that `module:function` names is defined, and how it reads.
+
+    Raises:
+        NotFound: no such module, or no such function at its top level.
+        Unreadable: the module is not valid Python.
+    """
     module, _, name = entrypoint.partition(":")
     return _found(root, module, name, ())
 
 
-def _found(root: Path, module: str, name: str, seen: tuple[tuple[str, str], ...]) -> Function:
+def _found(root: Path, module: str, name: str, seen: tuple[tuple[str, str], ...]) -> tuple[Path, ast.FunctionDef]:
     if (module, name) in seen:
         message = f"`{name}` is imported in a circle: " + " -> ".join([m for m, _ in seen] + [module])
         raise NotFound(message)
@@ -125,7 +135,7 @@ def _found(root: Path, module: str, name: str, seen: tuple[tuple[str, str], ...]
     tree = _parsed(path.name, _content(path))
     defined = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
     if isinstance(found := defined.get(name), ast.FunctionDef):
-        return _signature(found)
+        return path, found
     if found is not None:
         what = "a class" if isinstance(found, ast.ClassDef) else "`async`"
         message = f"`{name}` in {path.name} is {what}; a plain function is needed"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from clspec.diagnostic import Diagnostic, Severity
 
 if TYPE_CHECKING:
-    from clspec.diagnostic import Span
+    from clspec.diagnostic import Fix, Related, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ def problem(  # noqa: PLR0913  # a diagnostic is this many plain facts
     span: Span | None = None,
     hint: str = "",
     where: str = "",
+    related: tuple[Related, ...] = (),
+    fix: Fix | None = None,
 ) -> Diagnostic:
     """A diagnostic that weighs what its code says.
 
@@ -35,7 +37,17 @@ def problem(  # noqa: PLR0913  # a diagnostic is this many plain facts
         KeyError: the code is not in the table.
     """
     severity = CODES[code].severity
-    return Diagnostic(code=code, severity=severity, message=message, path=path, span=span, hint=hint, where=where)
+    return Diagnostic(
+        code=code,
+        severity=severity,
+        message=message,
+        path=path,
+        span=span,
+        hint=hint,
+        where=where,
+        related=related,
+        fix=fix,
+    )
 
 
 _E = Severity.ERROR
@@ -126,6 +138,12 @@ CODES: dict[str, Code] = {
         "unknown language version",
         "This clspec reads `clspec.dev/v1alpha1`. A file of a newer language needs a newer clspec; nothing else "
         "of the file was judged.",
+    ),
+    "CLS211": Code(
+        _W,
+        "read otherwise by other tools",
+        "Specs follow YAML 1.2, in which `no` is a text and `0755` the number 755. Many tools still follow YAML 1.1, in "
+        "which they are `false` and 493. Quotes, or the plain number, say the same to all of them.",
     ),
     # -- names and what they refer to ----------------------------------------------------------------------------
     "CLS301": Code(_E, "unknown reference", "The name refers to a dataset, source, slice or such that is not defined."),
@@ -351,14 +369,20 @@ CODES: dict[str, Code] = {
     "CLS510": Code(
         _W,
         "large for the target",
-        "The object is far larger than most, and the target takes it only with a setting of its own (Argo: offload the "
-        "status of nodes). Fewer seeds or shards make fewer steps.",
+        "The object is far larger than most, and the target takes it only with a setting of its own (Argo, and "
+        "Kubeflow on top of it: offload the status of nodes). Fewer seeds or shards make fewer steps.",
     ),
     "CLS511": Code(
         _E, "the target would refuse it", "A manifest breaks a rule of the target itself: it would not run."
     ),
     "CLS512": Code(
         _W, "not as clspec would", "A manifest is valid, and breaks a rule that clspec holds its own manifests to."
+    ),
+    "CLS530": Code(
+        _W,
+        "names of fields not judged",
+        "Which fields Kubeflow knows stands in its protobufs, which are not installed: a slip in a name would not be "
+        "seen. `pip install 'clspec[kfp]'` brings them.",
     ),
     "CLS509": Code(
         _W,
@@ -367,6 +391,19 @@ CODES: dict[str, Code] = {
         "emitted means the same without it; run the rest with `clspec run --local`.",
     ),
     "CLS508": Code(_E, "target cannot express it", "The target has no way to say this, and the meaning would change."),
+    # -- where steps run, and who is told ------------------------------------------------------------------------
+    "CLS520": Code(
+        _E,
+        "several machines for what is no training",
+        "`nodes` is for `training`: its processes speak with each other and make one model. Predictions need no such "
+        "thing: `inference.shards` cuts the rows into parts, and each part is a step of its own on any machine.",
+    ),
+    "CLS521": Code(
+        _E,
+        "two places for one webhook",
+        "A step reads a variable from one place. Entries of `notify` with the same `webhook_env` mean the same "
+        "webhook, so that no more than one Kubernetes secret and key can hold it.",
+    ),
     # -- the lock ------------------------------------------------------------------------------------------------
     "CLS601": Code(
         _E,
@@ -382,6 +419,11 @@ CODES: dict[str, Code] = {
     ),
     "CLS603": Code(_E, "lock cannot be read", "The lock is written by `clspec lock`; restore it from version control."),
     "CLS604": Code(_W, "pin without use", "The lock pins something that the spec no longer has."),
+    "CLS605": Code(
+        _E,
+        "lock of a newer clspec",
+        "The lock was written by a newer clspec than this one. It was not read, and nothing was judged against it.",
+    ),
     # -- waivers -------------------------------------------------------------------------------------------------
     "CLS701": Code(
         _E,
@@ -398,11 +440,5 @@ CODES: dict[str, Code] = {
         "waiver without use",
         "There is no such warning at that place: it was mended, or the path is another. `clspec check --format json` "
         "shows the place of each warning as `where`. Waivers of what a target warns of are not judged here.",
-    ),
-    # -- not there yet -------------------------------------------------------------------------------------------
-    "CLS801": Code(
-        _E,
-        "not supported yet",
-        "The language knows this, but this version of clspec does not carry it out. It refuses instead of ignoring it.",
     ),
 }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clspec import code, codes, load, lock, parse, shape
-from clspec.check import Facts, check, environments, secrets, waivers
+from clspec import code, lock, parse
+from clspec.check import Facts, check, check_elsewhere, secrets, waivers
 from clspec.diagnostic import InvalidSpec, UsageError, did_you_mean, has_errors, in_order
+from clspec.opening import opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from clspec.backend import Backend, Bundle
     from clspec.diagnostic import Diagnostic
-    from clspec.load import Document
+    from clspec.opening import Opened
     from clspec.plan import Plan
     from clspec.spec import Waiver
 
@@ -61,71 +61,61 @@ def read(path: str, environment: str | None = None, as_of: date | None = None) -
     Raises:
         UsageError: the path cannot be read, there is no such environment, or a day is needed and not given.
     """
-    text, problems = load.read(path)
-    if text is None:
-        return Checked(path=path, text="", lock_text="", diagnostics=problems, facts=None)
-    document, found = load.load(text, path)
-    problems = (*problems, *found)
-    wrong_version = shape.version(document) if document is not None else None
-    if document is None or wrong_version:
-        found = secrets.told(text, path, document, (wrong_version,) if wrong_version else problems)
-        return Checked(path=path, text=text, lock_text="", diagnostics=in_order(found), facts=None)
-    pins, lock_text, unlocked = _read_lock(lock.path_for(path))
-    facts, judged = _judged(document, pins)
-    there, elsewhere = _environments(facts, pins, judged)
-    _know(environment, there, facts)
-    everything = secrets.told(text, path, document, (*problems, *unlocked, *judged, *elsewhere))
-    found, waived = _waived(facts, everything, as_of)
-    chosen = facts if environment is None else there.get(environment, facts)
+    return judged(opened(path), environment, as_of)
+
+
+def judge(path: str, text: str, environment: str | None = None, as_of: date | None = None) -> Checked:
+    """Judge the text of a spec, whatever the file holds: an editor has not saved it yet.
+
+    Raises:
+        UsageError: there is no such environment, or a day is needed and not given.
+    """
+    return judged(opened(path, text=text), environment, as_of)
+
+
+def judged(found: Opened, environment: str | None = None, as_of: date | None = None) -> Checked:
+    """A spec that was read, judged as `read` says.
+
+    Raises:
+        UsageError: there is no such environment, or a day is needed and not given.
+    """
+    path, text = found.path, found.text
+    if found.plain is None:
+        told = found.unread if found.document is None and not text else secrets.told(text, path, found.document, found.unread)
+        return Checked(path=path, text=text, lock_text="", diagnostics=in_order(told), facts=None)
+    facts = found.plain.facts
+    here = (*found.plain.problems, *check(facts))
+    there = (*here, *_elsewhere(found, here))
+    _know(environment, found, facts)
+    everything = secrets.told(text, path, facts.written, (*found.unread, *found.unlocked, *there))
+    remaining, waived = _waived(facts, everything, as_of)
+    chosen = facts if environment is None or environment not in found.elsewhere else found.elsewhere[environment].facts
     return Checked(
         path=path,
         text=text,
-        lock_text=lock_text,
-        diagnostics=in_order(found),
+        lock_text=found.locked.text if found.locked else "",
+        diagnostics=in_order(remaining),
         facts=chosen if parse.whole(chosen.document) else None,
         waived=in_order(waived),
         waivers=() if as_of is None else waivers.in_force(facts, as_of),
     )
 
 
-def _judged(document: Document, pins: lock.Lock | None) -> tuple[Facts, tuple[Diagnostic, ...]]:
-    """The facts of a document, and all that is wrong with its shape and its meaning."""
-    found, rest = shape.check(document)
-    spec, unread = parse.parse(rest)
-    path = document.path
-    facts = Facts(
-        spec=spec,
-        document=rest,
-        written=document,
-        folder=Path(path).parent,
-        lock=pins,
-        lock_path=lock.path_for(path),
-    )
-    return facts, (*found, *unread, *check(facts))
-
-
-def _environments(
-    facts: Facts, pins: lock.Lock | None, judged: tuple[Diagnostic, ...]
-) -> tuple[dict[str, Facts], tuple[Diagnostic, ...]]:
-    """The facts of every environment, and what is wrong there only; one that is broken itself is told of already."""
-    there: dict[str, Facts] = {}
+def _elsewhere(found: Opened, here: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
+    """What is wrong in an environment only; one that is broken itself is told of already."""
     told: list[Diagnostic] = []
-    known = set(judged)
-    for name in environments.names(facts.document):
-        if not facts.intact("environments", name):
-            continue
-        there[name], found = _judged(environments.there(facts.written, name), pins)
-        # What is pinned for another environment is not without use.
-        own = (problem for problem in found if problem not in known and problem.code != "CLS604")
+    known = set(here)
+    for name, there in found.elsewhere.items():
+        own = [problem for problem in (*there.problems, *check_elsewhere(there.facts)) if problem not in known]
         told += [dataclasses.replace(p, message=f"in environment `{name}`: {p.message}") for p in own]
-    return there, tuple(told)
+    return tuple(told)
 
 
-def _know(environment: str | None, there: Mapping[str, Facts], facts: Facts) -> None:
-    if environment is None or environment in there or not facts.intact("environments"):
+def _know(environment: str | None, found: Opened, facts: Facts) -> None:
+    if environment is None or environment in found.elsewhere or not facts.intact("environments"):
         return
     message = f"there is no environment `{environment}` in {facts.document.path}: " + (
-        did_you_mean(environment, there) if there else "it has none"
+        did_you_mean(environment, found.elsewhere) if found.elsewhere else "it has none"
     )
     raise UsageError(message)
 
@@ -141,23 +131,6 @@ def _waived(
         return found, ()
     remaining, waived = waivers.split(found, waivers.in_force(facts, as_of))
     return (*remaining, *waivers.complaints(facts, found, as_of)), waived
-
-
-def _read_lock(path: str) -> tuple[lock.Lock | None, str, tuple[Diagnostic, ...]]:
-    """The lock, its text, and why it cannot be read; a lock that is not there is no problem of its own."""
-    if not Path(path).exists():
-        return None, "", ()
-    text, problems = load.read(path)
-    document, found = (None, ()) if text is None else load.load(text, path)
-    problems = (*problems, *found)
-    if document is None or has_errors(problems):
-        reason = problems[0].message if problems else "it is not YAML"
-        place = problems[0].span if problems else None
-        return None, text or "", (codes.problem("CLS603", f"the lock cannot be read: {reason}", path=path, span=place),)
-    try:
-        return lock.parse(document.value), document.text, ()
-    except lock.LockError as error:
-        return None, document.text, (codes.problem("CLS603", f"the lock cannot be read: {error}", path=path),)
 
 
 def plan(checked: Checked) -> Plan:

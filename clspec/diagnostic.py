@@ -41,6 +41,22 @@ START = Span(1, 1, 1, 1)
 """The place of a problem that concerns a file as a whole."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Related:
+    """Another place of the same file that a problem is about, and what it has to do with it: `first given here`."""
+
+    span: Span
+    message: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fix:
+    """What mends a problem and can do no harm: the text to put in the place of a stretch of the file."""
+
+    span: Span
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
     """One problem. `path` is the file as the user named it; `hint` says how to get out."""
@@ -53,6 +69,10 @@ class Diagnostic:
     hint: str = ""
     where: str = ""
     """The dotted place in the spec, ids instead of list positions: `golden.scenarios.dog-crossing`."""
+    related: tuple[Related, ...] = ()
+    """Other places that have to do with it."""
+    fix: Fix | None = None
+    """What mends it, where that is certain."""
 
     @property
     def is_error(self) -> bool:
@@ -116,3 +136,9 @@ class InvalidSpec(ClspecError):
     def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
         super().__init__("the spec has errors")
         self.diagnostics = diagnostics
+
+
+class SurroundingsFailed(ClspecError):
+    """A step could not finish for what is around it (a lost machine, an API that does not answer): another try may."""
+
+    exit_code = 75

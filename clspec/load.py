@@ -6,7 +6,7 @@ import gc
 import os
 import stat
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from yaml.error import YAMLError
 from yaml.events import StreamEndEvent
@@ -15,7 +15,7 @@ from yaml.reader import Reader
 from yaml.scanner import Scanner, ScannerError
 
 from clspec.codes import problem
-from clspec.diagnostic import Diagnostic, Span, UsageError, in_order
+from clspec.diagnostic import Diagnostic, Fix, Related, Span, UsageError, in_order
 from clspec.reading.complaints import explained
 from clspec.reading.document import Document
 from clspec.reading.events import Builder
@@ -190,12 +190,23 @@ def _check_end(event: Any, findings: Findings) -> None:
 
 
 def _diagnostic(finding: Finding, document: Document, marks: Marks) -> Diagnostic:
-    message = finding.message
+    message, related = finding.message, cast(tuple[Related, ...], ())
     if finding.first:
         mapping, value, key = finding.first
-        message += f"; first on line {_span(marks, *marks.bounds(marks.keys(mapping, value)[key])).line}"
+        first = _span(marks, *marks.bounds(marks.keys(mapping, value)[key]))
+        message += f"; first on line {first.line}"
+        related = (Related(first, "first given here"),)
     span, where = _span(marks, finding.start, finding.end), document.where(finding.pointer)
-    return problem(finding.code, message, path=document.path, span=span, hint=finding.hint, where=where)
+    return problem(
+        finding.code,
+        message,
+        path=document.path,
+        span=span,
+        hint=finding.hint,
+        where=where,
+        related=related,
+        fix=Fix(span, finding.fix) if finding.fix else None,
+    )
 
 
 def _span(marks: Marks, start: int, end: int) -> Span:

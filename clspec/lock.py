@@ -6,10 +6,13 @@ The lock lies beside its spec. It is read as plain values (the loader's), and wr
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 VERSION = 1
 _HEADING = "# Written by `clspec lock`: which bytes the names in the spec mean. Commit it; do not edit it.\n"
@@ -82,14 +85,20 @@ def path_for(spec: str) -> str:
     return f"{path}.lock" if path.suffix == ".lock" else str(path.with_suffix(".lock"))
 
 
+def newer(value: dict[str, Any]) -> int | None:
+    """The version of a lock that a newer clspec wrote; None for any other lock."""
+    version = value.get("version")
+    return version if type(version) is int and version > VERSION else None
+
+
 def parse(value: Any) -> Lock:
     """The lock that these plain values mean.
 
     Raises:
-        LockError: they do not have the lock's form, or are of a newer version.
+        LockError: they do not have the lock's form, or are of another version.
     """
-    if isinstance(value, dict) and isinstance(value.get("version"), int) and value["version"] > VERSION:
-        message = f"it is of version {value['version']}, this clspec writes version {VERSION}; install a newer clspec"
+    if isinstance(value, dict) and isinstance(value.get("version", VERSION), int) and value.get("version", VERSION) != VERSION:
+        message = f"it is of version {value['version']}, this clspec reads version {VERSION}"
         raise LockError(message)
     try:
         return msgspec.convert(value, Lock)
@@ -106,6 +115,19 @@ def _told(error: msgspec.ValidationError) -> str:
 
 
 def render(lock: Lock) -> str:
-    """The text of the lock: the same lock gives the same bytes."""
-    values = {"version": lock.version, **msgspec.to_builtins(lock)}
-    return _HEADING + yaml.safe_dump(values, sort_keys=True, default_flow_style=False, allow_unicode=True, width=10_000)
+    """The text of the lock: the same lock gives the same bytes.
+
+    Items are sorted and stand apart, each under its name, so that git merges changes to two of them, neighbours or not.
+    """
+    lines = [_HEADING.rstrip("\n"), f"version: {lock.version}"]
+    for section, items in sorted(msgspec.to_builtins(lock).items()):
+        if section != "version":
+            lines += ["", f"{section}:", *_items(items)]
+    return "\n".join(lines) + "\n"
+
+
+def _items(items: dict[str, Any]) -> Iterator[str]:
+    for number, (name, item) in enumerate(sorted(items.items())):
+        text = yaml.safe_dump({name: item}, sort_keys=True, default_flow_style=False, allow_unicode=True, width=10_000)
+        yield from ([""] if number else [])
+        yield from (f"  {line}" for line in text.splitlines())

@@ -163,6 +163,11 @@ class Resources:
     node_selector: tuple[tuple[str, str], ...] = ()
     tolerations: tuple[Toleration, ...] = ()
 
+    @property
+    def processes(self) -> int:
+        """How many processes work on each of several machines: one for each GPU."""
+        return max(1, self.gpu.count) if self.gpu else 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:

@@ -200,8 +200,11 @@ def fake(cluster, task, container, root, leaf):
     return 0, "", "Succeeded"
 
 
-def real(code):
-    """Pods that run the step program here, its paths below the pod's own root, and the code at `--code`."""
+def real(code, api=None):
+    """Pods that run the step program here, its paths below the pod's own root, and the code at `--code`.
+
+    `api` is what stands in for the cluster's API where one makes jobs in it.
+    """
 
     def pod(cluster, task, container, root, leaf):
         del leaf
@@ -223,6 +226,10 @@ def real(code):
         threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         surroundings |= {**dict.fromkeys(threads, "1"), "OMP_WAIT_POLICY": "passive"}
         command = [sys.executable, "-m", "clspec.step", *arguments]
+        if "--trainjob" in arguments:
+            surroundings |= api.variables
+            main = "import sys; from clspec.step.program import main; sys.exit(main(sys.argv[1:]))"
+            command[1:3] = ["-c", f"{api.prelude}; {main}"]
         ran = subprocess.run(command, check=False, capture_output=True, text=True, env=surroundings, cwd=root / "tmp")
         if ran.returncode:
             cluster.errors.append(f"{task}: {ran.stdout}{ran.stderr}")

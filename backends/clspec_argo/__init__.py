@@ -37,12 +37,12 @@ class ArgoBackend:
             "starts on pushed code, changed data and new labels, with Argo Events",
             "conditions, retries of infrastructure failures, time limits, one append at a time",
             "CPU, memory, GPUs by count and model label, shared memory, scratch space, node selectors, tolerations",
+            "training on several machines, as a TrainJob that a launcher makes and awaits (Kubeflow Trainer 2)",
             "secrets by reference, service accounts with no more rights than needed",
             "artifacts under one key each in any repository that Argo is set up with",
         ),
         cannot=(
             "choose a GPU by its memory",
-            "spread one step over several machines",
             "reuse the results of earlier runs",
         ),
     )

@@ -16,15 +16,20 @@ Document = dict[str, Any]
 
 def account(name: str, rules: list[Document], labels: dict[str, str]) -> dict[str, Document]:
     """A service account with these rights in its namespace alone, by the kind of each object."""
+    made = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "labels": labels}}
+    return {"serviceaccount": made, **granted(name, name, rules, labels)}
+
+
+def granted(name: str, account: str, rules: list[Document], labels: dict[str, str]) -> dict[str, Document]:
+    """These rights, in the namespace alone, for a service account that is there; by the kind of each object."""
     metadata = {"name": name, "labels": labels}
     return {
-        "serviceaccount": {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
         "role": {"apiVersion": f"{_RBAC}/v1", "kind": "Role", "metadata": metadata, "rules": rules},
         "rolebinding": {
             "apiVersion": f"{_RBAC}/v1",
             "kind": "RoleBinding",
             "metadata": metadata,
             "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": name},
-            "subjects": [{"kind": "ServiceAccount", "name": name}],
+            "subjects": [{"kind": "ServiceAccount", "name": account}],
         },
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from clspec.codes import problem
 from clspec.diagnostic import Diagnostic, Severity, in_order
 from clspec.plan import Event
+from clspec.trainjob import is_launched
 from clspec_argo import events
 from clspec_argo.emit import leaf, object_name, schedules, store
 from clspec_argo.layout import Layout
@@ -104,9 +105,12 @@ def _worded(step: Step) -> Iterator[tuple[str, str, str]]:
 
 
 def _machine(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
-    if step.resources.nodes > 1:
-        message = f"one step on {step.resources.nodes} machines: an Argo step is one pod"
+    if step.resources.nodes > 1 and not is_launched(step):
+        message = f"`nodes: {step.resources.nodes}`: only training runs on several machines at once"
         yield _at(plan, step, "CLS508", message, "use `nodes: 1` with several GPUs")
+    elif step.resources.nodes > 1 and options.trainer_version == "2.1":
+        message = "Trainer 2.1 takes no security context: the machines run as the image and the runtime let them"
+        yield _at(plan, step, "CLS504", message, "say there as whom they run, or use Trainer 2.2")
     if step.resources.gpu is not None and step.resources.gpu.memory:
         message = "`gpu.memory` chooses no machine on Argo: a pod can ask for a number of GPUs and for labels"
         yield _at(plan, step, "CLS504", message, "give `gpu.model`, or a `node_selector` with your cluster's label")

@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from clspec.plan import Event, Kind
+from clspec.trainjob import TRAINJOBS, is_launched
 from clspec_argo import access, events, order
 from clspec_argo.layout import ENTRY, EXIT, Layout, part_name
-from clspec_argo.pod import SCRATCH, container, parameter_path, placement, read_path, write_path
+from clspec_argo.pod import SCRATCH, container, parameter_path, placement, read_path, security, write_path
 
 if TYPE_CHECKING:
     from clspec.plan import Input, Pipeline, Plan, Step, Trigger
@@ -55,9 +56,13 @@ def _allowed(plan: Plan, options: Options) -> dict[str, Document]:
     """The accounts of the pods, where none is given, and of what starts runs, where anything does."""
     labels = {"app.kubernetes.io/managed-by": "clspec", "app.kubernetes.io/part-of": plan.name}
     made: dict[str, Document] = {}
+    launches = any(is_launched(step) for pipeline in plan.pipelines for step in pipeline.steps)
     if not options.service_account:
-        accounts = access.account(plan.name, access.PODS, labels)
+        accounts = access.account(plan.name, access.PODS + (TRAINJOBS if launches else []), labels)
         made |= {f"access.{kind}.yaml": document for kind, document in accounts.items()}
+    elif launches:
+        given = access.granted(f"{plan.name}-trainjobs", options.service_account, TRAINJOBS, labels)
+        made |= {f"access.trainjobs.{kind}.yaml": document for kind, document in given.items()}
     if store(plan, options) and any(events.heard(pipeline, options) for pipeline in plan.pipelines):
         accounts = access.account(starter_name(plan), access.STARTER, labels)
         made |= {f"access.starter.{kind}.yaml": document for kind, document in accounts.items()}
@@ -132,7 +137,7 @@ def workflow_template(plan: Plan, layout: Layout, options: Options) -> Document:
     spec |= {"workflowMetadata": {"labels": labels}, "podMetadata": {"labels": labels}}
     in_one = len(layout.parts) == 1
     spec |= {
-        "securityContext": _security(options),
+        "securityContext": security(options),
         "volumes": [{"name": SCRATCH, "emptyDir": {}}],
         "templates": [
             order.of_part(layout, 0, ENTRY) if in_one else order.of_parts(layout, name),
@@ -149,7 +154,7 @@ def part(plan: Plan, layout: Layout, number: int, options: Options) -> Document:
     called = part_name(number)
     spec = {
         "arguments": _arguments(plan, options),
-        "securityContext": _security(options),
+        "securityContext": security(options),
         "volumes": [{"name": SCRATCH, "emptyDir": {}}],
         "templates": [
             order.of_part(layout, number, called),
@@ -162,11 +167,6 @@ def part(plan: Plan, layout: Layout, number: int, options: Options) -> Document:
 
 def _object(kind: str, name: str, labels: dict[str, str], spec: Document) -> Document:
     return {"apiVersion": API, "kind": kind, "metadata": {"name": name, "labels": labels}, "spec": spec}
-
-
-def _security(options: Options) -> Document:
-    user = {"runAsUser": options.run_as_user} if options.run_as_user else {}
-    return {"runAsNonRoot": True, **user, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
 def _arguments(plan: Plan, options: Options) -> Document:

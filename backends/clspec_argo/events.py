@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from clspec.manifest import items, listed, mapping
 from clspec.plan import Event
-from clspec_argo.manifest import items, listed, mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from clspec.manifest import Finding, Object
     from clspec.plan import Pipeline, Trigger
-    from clspec_argo.manifest import Finding, Object
     from clspec_argo.options import Options
 
 KINDS = ("EventSource", "Sensor", "EventBus")

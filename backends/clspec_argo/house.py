@@ -9,7 +9,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from clspec_argo.manifest import items, mapping, texts
+from clspec.manifest import items, listed, mapping, texts
 from clspec_argo.parts import doubles
 from clspec_argo.scopes import OF_ITEMS, operands, tags
 from clspec_argo.text import MAX_NAME, MAX_OBJECT, compact, fits
@@ -17,7 +17,7 @@ from clspec_argo.text import MAX_NAME, MAX_OBJECT, compact, fits
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from clspec_argo.manifest import Finding, Object, Place
+    from clspec.manifest import Finding, Object, Place
 
 _FLOW_HAS_NOT = ("retryStrategy", "nodeSelector", "tolerations", "volumes")
 _NATIVE = ("cpu", "memory", "ephemeral-storage")
@@ -106,6 +106,8 @@ def _container(template: Mapping[str, Any], container: Mapping[str, Any]) -> Ite
         yield ("container", "image"), "image without a digest"
     if not container.get("command"):
         yield ("container",), "no command: Argo has to look it up in the registry"
+    if "--trainjob" in listed(container.get("args")):
+        yield from _launcher(template, container)
     security = mapping(container.get("securityContext"))
     if {key: security.get(key) for key in _HARDENED} != _HARDENED:
         yield ("container",), "container is not locked down"
@@ -119,6 +121,15 @@ def _container(template: Mapping[str, Any], container: Mapping[str, Any]) -> Ite
     for place, path in (*_paths(template, "inputs"), *_paths(template, "outputs")):
         if not any(path.startswith(f"{mount}/") for mount in mounts):
             yield place, f"{path!r} is on the read-only root"
+
+
+def _launcher(template: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[Finding]:
+    """What waits for other machines needs no GPU, and no machine that has one."""
+    limits = mapping(mapping(container.get("resources")).get("limits"))
+    held = [key for key in limits if key not in _NATIVE]
+    yield from ((("container", "resources"), f"a launcher of a TrainJob holds {key} while it waits") for key in held)
+    chosen = [key for key in ("nodeSelector", "tolerations", "affinity") if key in template]
+    yield from (((key,), f"{key} of a launcher: its TrainJob's machines are what is chosen") for key in chosen)
 
 
 def _machine(resources: Mapping[str, Any]) -> Iterator[str]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from clspec_argo.manifest import items, listed, mapping
+from clspec.manifest import items, listed, mapping
 from clspec_argo.parts import doubles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from clspec_argo.manifest import Finding, Place
+    from clspec.manifest import Finding, Place
 
 ACTIONS = ("get", "create", "apply", "delete", "replace", "patch")
 RESERVED = ("main", "wait", "init")

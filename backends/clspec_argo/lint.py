@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clspec import manifest
 from clspec.diagnostic import Diagnostic, Severity, in_order
-from clspec_argo import events, house, manifest, rules
+from clspec_argo import events, house, rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from clspec_argo.manifest import Finding, Manifest
+    from clspec.manifest import Finding, Manifest
 
 WOULD_BE_REFUSED = "CLS511"
 NOT_AS_WE_WOULD = "CLS512"

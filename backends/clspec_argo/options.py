@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clspec.diagnostic import UsageError
+from clspec.trainjob import RUNTIME, complaint
 from clspec_argo.text import MAX_LIST, changed, fits
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class Options:
     service_account: str = ""
     """The service account of the pods; without it, one is emitted that may do no more than they must."""
     secrets: str = "clspec"
-    """The Kubernetes secret with the webhooks of `notify`, each under its variable's name, and `webhook-token`."""
+    """The Kubernetes secret with the webhooks of `notify` for which the spec names no place, each under its variable's
+    name, and `webhook-token`."""
     artifact_repository: str = ""
     """Where artifacts go, as `CONFIGMAP` or `CONFIGMAP/KEY`; without it, the namespace's default repository."""
     gpu_model_label: str = "nvidia.com/gpu.product"
@@ -47,6 +49,10 @@ class Options:
     """Whether Argo Events is there, so that changed data, new labels and pushed code can start runs."""
     github: str = ""
     """The repository whose pushes are heard of, as `OWNER/NAME`."""
+    trainer_runtime: str = RUNTIME
+    """The runtime of a training on several machines: `NAME`, or `TrainingRuntime/NAME` for one of the namespace."""
+    trainer_version: str = "2.2"
+    """The version of Kubeflow Trainer that is there: `2.2` for that and later ones, or `2.1`."""
     argo_version: str = "4.1"
     """The version of Argo that is there: `4.1`, or `3.7`, whose lists have no longest length."""
 
@@ -75,6 +81,8 @@ class Options:
             yield "store", "a URI has `://` and no spaces"
         if self.argo_version not in _VERSIONS:
             yield "argo_version", "it is one of " + ", ".join(_VERSIONS)
+        if why := complaint(self.trainer_runtime, self.trainer_version):
+            yield why.split()[0], why
         yield from self._names()
 
     def _names(self) -> Iterator[tuple[str, str]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from clspec_argo.manifest import items, listed, mapping
+from clspec.manifest import items, listed, mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from clspec_argo.manifest import Finding, Place
+    from clspec.manifest import Finding, Place
 
 RETRY_POLICIES = ("Always", "OnFailure", "OnError", "OnTransientError")
 MAX_PARAMETERS = 500

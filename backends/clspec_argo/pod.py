@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clspec import trainjob
 from clspec_argo.text import cores, escaped, quantity
 
 if TYPE_CHECKING:
@@ -16,6 +17,14 @@ STORE = "{{workflow.parameters.store}}"
 ALLOW_BOTH = "{{workflow.parameters.allow-both}}"
 """Who lets code and data move at once, as the step program reads it; nobody where it is empty."""
 BEGAN = "{{workflow.creationTimestamp.RFC3339}}"
+RUN = "{{workflow.uid}}"
+
+HARDENED = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+"""What a container may not do."""
 
 _SHARED = "shared-memory"
 _TMP = "/tmp"  # noqa: S108  # a volume of the pod's own
@@ -48,11 +57,16 @@ def parameter_path(name: str) -> str:
 
 
 def container(plan: Plan, step: Step, options: Options) -> dict[str, Any]:
-    """The container that runs the step program."""
+    """The container that runs the step program; of a step on several machines, the one that launches it."""
+    launched: list[str] = []
+    if trainjob.is_launched(step):
+        said = trainjob.argument(step, _machines(plan, step, options))
+        launched = ["--run", RUN, "--trainjob", escaped(said)]
+        step = trainjob.launcher(step)
     made: dict[str, Any] = {
         "image": step.image,
         "command": ["python", "-m", "clspec.step"],
-        "args": _arguments(plan, step),
+        "args": _arguments(plan, step) + launched,
         "env": _variables(step, options),
     }
     if resources := _resources(step.resources):
@@ -60,17 +74,34 @@ def container(plan: Plan, step: Step, options: Options) -> dict[str, Any]:
     made["volumeMounts"] = [{"name": SCRATCH, "mountPath": _TMP}]
     if step.resources.shared_memory:
         made["volumeMounts"].append({"name": _SHARED, "mountPath": "/dev/shm"})  # noqa: S108
-    made["securityContext"] = {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "readOnlyRootFilesystem": True,
-    }
+    made["securityContext"] = HARDENED
     return made
+
+
+def _machines(plan: Plan, step: Step, options: Options) -> trainjob.Machines:
+    """Each machine of a step on several, as hardened as a step's own pod."""
+    return trainjob.Machines(
+        runtime=options.trainer_runtime,
+        version=options.trainer_version,
+        account=options.service_account or plan.name,
+        resources=_resources(step.resources),
+        secrets=step.secrets,
+        selector=_selector(step.resources, options),
+        pod_security=security(options),
+        security=HARDENED,
+    )
+
+
+def security(options: Options) -> dict[str, Any]:
+    """As whom the containers of a pod run."""
+    user = {"runAsUser": options.run_as_user} if options.run_as_user else {}
+    return {"runAsNonRoot": True, **user, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
 def placement(step: Step, options: Options) -> dict[str, Any]:
     """What a template says beside its container: node, time limit, attempts, volumes; nothing that was not asked."""
     made: dict[str, Any] = {}
+    step = trainjob.launcher(step) if trainjob.is_launched(step) else step
     if selector := _selector(step.resources, options):
         made["nodeSelector"] = selector
     if step.resources.tolerations:
@@ -108,15 +139,15 @@ def _variables(step: Step, options: Options) -> list[dict[str, Any]]:
     bare = {"HOME": _TMP, "USER": "clspec"}
     plain = [{"name": name, "value": value} for name, value in bare.items() if name not in named]
     return plain + [
-        {"name": secret.env, "valueFrom": {"secretKeyRef": _secret(secret, options)}} for secret in step.secrets
+        {"name": secret.env, "valueFrom": {"secretKeyRef": _secret(secret, step, options)}} for secret in step.secrets
     ]
 
 
-def _secret(secret: Secret, options: Options) -> dict[str, Any]:
+def _secret(secret: Secret, step: Step, options: Options) -> dict[str, Any]:
     """Where a secret lies; one of a step that always runs may have no place in the spec, and may not be there."""
-    if secret.name and secret.key:
-        return {"name": secret.name, "key": secret.key}
-    return {"name": options.secrets, "key": secret.env, "optional": True}
+    placed = bool(secret.name and secret.key)
+    found = {"name": secret.name, "key": secret.key} if placed else {"name": options.secrets, "key": secret.env}
+    return {**found, "optional": True} if step.always else found
 
 
 def _resources(asked: Resources) -> dict[str, dict[str, str]]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from clspec.manifest import items, listed, mapping
 from clspec_argo.leaves import leaf
-from clspec_argo.manifest import items, listed, mapping
 from clspec_argo.parts import called, doubles, given, hooks, named, required, retries
 from clspec_argo.scopes import dag, outside, steps
 from clspec_argo.text import MAX_CRON_NAME, MAX_LIST, MAX_RUN_NAME, fits
@@ -19,7 +19,7 @@ from clspec_argo.times import schedule, time_zone
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from clspec_argo.manifest import Finding, Object, Place
+    from clspec.manifest import Finding, Object, Place
 
 API = "argoproj.io/v1alpha1"
 TYPES = ("container", "containerSet", "dag", "data", "http", "plugin", "resource", "script", "steps", "suspend")

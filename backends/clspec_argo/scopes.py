@@ -7,13 +7,13 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from clspec_argo.manifest import items, listed, mapping
+from clspec.manifest import items, listed, mapping
 from clspec_argo.parts import called, doubles, hooks, required
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from clspec_argo.manifest import Finding, Place
+    from clspec.manifest import Finding, Place
 
 RESULTS = frozenset({"Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned", "AnySucceeded", "AllFailed"})
 OF_ITEMS = frozenset({"AnySucceeded", "AllFailed"})

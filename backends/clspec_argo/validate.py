@@ -10,18 +10,19 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from clspec.diagnostic import ClspecError
+from clspec.manifest import items, mapping
+from clspec.trainjob import TRAINJOBS, faults
 from clspec_argo import events, house, rules
-from clspec_argo.manifest import items, mapping
 from clspec_argo.parts import doubles, required
-from clspec_argo.pod import ALLOW_BOTH, BEGAN, STORE
+from clspec_argo.pod import ALLOW_BOTH, BEGAN, RUN, STORE
 from clspec_argo.text import MAX_LIST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from clspec_argo.manifest import Object
+    from clspec.manifest import Object
 
-_TAGGED = (STORE, ALLOW_BOTH, BEGAN)
+_TAGGED = (STORE, ALLOW_BOTH, BEGAN, RUN)
 """The arguments that are tags; no other holds one."""
 _OTHERS = ("ConfigMap", "EventSource", "Role", "RoleBinding", "Sensor", "ServiceAccount")
 
@@ -41,6 +42,7 @@ def findings(bundle: Mapping[str, Object], longest: int = MAX_LIST) -> tuple[str
     for file, document in bundle.items():
         found += (f"{file}: {text}" for text in _document(document, templates, longest))
     found += _parts(bundle)
+    found += _rights(bundle)
     named = [((), f"{d['kind']} {d['metadata']['name']}") for d in bundle.values()]
     return (*found, *(text for _, text in doubles("object", named)))
 
@@ -61,6 +63,19 @@ def _parts(bundle: Mapping[str, Object]) -> Iterator[str]:
         if document["kind"] == "WorkflowTemplate" and document["metadata"]["name"] not in called:
             yield from [f"{file}: no entrypoint"] * ("entrypoint" not in document["spec"])
     yield from (f"{what} is kept nowhere" for key, what in fetched.items() if key not in kept)
+
+
+def _rights(bundle: Mapping[str, Object]) -> Iterator[str]:
+    """Whoever launches a job on several machines may do so; where nobody does, nobody may."""
+    launches = any(
+        "--trainjob" in mapping(template.get("container")).get("args", [])
+        for document in bundle.values()
+        for _, template in items(document.get("spec"), "templates")
+    )
+    roles = [document for document in bundle.values() if document["kind"] == "Role"]
+    granted = [role for role in roles if all(rule in role["rules"] for rule in TRAINJOBS)]
+    if len(granted) != (1 if launches else 0):
+        yield f"{len(granted)} roles let a launcher make its job"
 
 
 def _key(artifact: Mapping[str, Any]) -> str:
@@ -109,9 +124,20 @@ def _leaf(template: Mapping[str, Any]) -> Iterator[str]:
     except ValueError:
         yield "--config is not JSON"
     yield from (f"{key} is missing" for key in ("--code", "--store") if not following.get(key))
+    if "--trainjob" in following:
+        yield from _launcher(following, str(template["container"].get("image")))
     for argument in arguments:
         if "{{" in argument and argument not in _TAGGED:
             yield f"`{{{{` in the argument {argument!a}"
+
+
+def _launcher(following: Mapping[str, str], image: str) -> Iterator[str]:
+    if following.get("--run") != RUN:
+        yield "a launcher does not know the run that its job is named after"
+    try:
+        yield from (f"--trainjob: {text}" for text in faults(json.loads(following["--trainjob"]), image))
+    except ValueError:
+        yield "--trainjob is not JSON"
 
 
 def _cron(spec: Object, templates: Mapping[str, Object]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clspec.backend import API_VERSION, Backend, Bundle, Capabilities
 from clspec.graph import GraphError
 from clspec_kfp import document
+from clspec_kfp.access import access
 from clspec_kfp.check import problems
 from clspec_kfp.options import Options
 from clspec_kfp.resources import resources
@@ -27,7 +28,10 @@ __all__ = ["Options", "SelfCheckError", "backend"]
 
 
 class KfpBackend:
-    """Writes `<pipeline>.yaml` for each pipeline, and `<pipeline>.recurring-run.json` where it has a schedule."""
+    """Writes `<pipeline>.yaml` for each pipeline, and `<pipeline>.recurring-run.json` where it has a schedule.
+
+    Where steps need rights that no installation gives them, `access.yaml` has these.
+    """
 
     name = "kfp"
     api_version = API_VERSION
@@ -39,6 +43,7 @@ class KfpBackend:
             "caching of pure steps by image, arguments and input artifacts",
             "cpu, memory, GPUs by count, resource, model and memory; shared memory, node selectors, tolerations",
             "timeouts, and retries on any failure",
+            "training on several machines, as a TrainJob that a launcher makes and awaits (Kubeflow Trainer 2)",
             "Kubernetes secrets as environment variables",
             "schedules in UTC, as recurring runs; pipelines as custom resources (`--set resources=true`)",
         ),
@@ -46,14 +51,13 @@ class KfpBackend:
             "start a run on changed code, changed data or new labels",
             "retry on failures of the infrastructure alone: it retries on any",
             "reserve ephemeral storage: it only limits temporary files",
-            "run one step on several nodes",
             "give `isolation` a meaning: each step is a pod of its own anyway",
         ),
     )
 
     def check(self, plan: Plan, options: Options) -> Sequence[Diagnostic]:
         """What Kubeflow cannot express, in order."""
-        return problems(plan, options)
+        return problems(document.placed(plan, options), options)
 
     def emit(self, plan: Plan, options: Options) -> Bundle:
         """The files of every pipeline.
@@ -63,9 +67,16 @@ class KfpBackend:
         """
         bundle: Bundle = {}
         with _no_collection():
+            plan = document.placed(plan, options)
             for pipeline in plan.pipelines:
                 bundle |= _files(plan, pipeline, options)
-        return bundle
+        return bundle | access(plan, options)
+
+    def lint(self, text: str, path: str = "pipeline.yaml") -> Sequence[Diagnostic]:
+        """What is wrong with a pipeline from anywhere; see `clspec_kfp.lint`."""
+        from clspec_kfp.lint import lint  # noqa: PLC0415  # a compile needs none of it
+
+        return lint(text, path)
 
     def submit(  # noqa: PLR0913, PLR0917  # the protocol's own
         self, plan: Plan, pipeline: str, options: Options, cluster: Cluster, occasion: Occasion, follow: Follow | None

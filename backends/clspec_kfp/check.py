@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from clspec.codes import problem
 from clspec.diagnostic import in_order
 from clspec.plan import ArtifactType, Event
+from clspec.trainjob import complaint, is_launched
 from clspec_kfp import document, text, written
 from clspec_kfp.nest import nested, unsayable
 from clspec_kfp.pod import node_labels, secrets
@@ -23,11 +24,15 @@ if TYPE_CHECKING:
 MAX_NAME = 128
 MAX_ARGUMENT = 131_072
 """What Linux takes as one argument of a program, its closing NUL included."""
+LARGE_STEPS = 100
+LARGE_BYTES = 500_000
+"""From here on a run may outgrow what etcd keeps of one object: a step is two pods, and Argo keeps the state of all."""
 MAX_FILE = 32 * 1024 * 1024
 """What Kubeflow takes as one upload."""
 
 _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 _WORD = re.compile(r"[A-Za-z0-9_.-]+")
+_STORE = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://[^\s@?#]+")
 _ROOTS = ("gs://", "minio://", "s3://")
 
 _FOLDERS = (ArtifactType.MODEL, ArtifactType.REPORT)
@@ -80,8 +85,8 @@ def _plan(plan: Plan) -> Iterator[Diagnostic]:
             path=plan.spec,
             span=plan.store_origin,
             where="store",
-            hint="give the store as a URI that the cluster reaches (`s3://bucket/prefix`), or set `store` for each run"
-            " (in a recurring run under `runtime_config.parameters`)",
+            hint="give a URI that the cluster reaches, here or by `--set store=s3://bucket/prefix`, or set `store` for"
+            " each run (in a recurring run under `runtime_config.parameters`)",
         )
     yield from _expanded(plan, "the store's URI", document.default_store(plan))
     yield from _expanded(plan, "`code.workdir`", plan.workdir)
@@ -93,11 +98,16 @@ def _options(plan: Plan, options: Options) -> Iterator[Diagnostic]:
         message = f"Kubeflow cannot keep artifacts under {options.pipeline_root!r}"
         hint = "give `pipeline_root` as " + ", ".join(f"`{root}...`" for root in _ROOTS)
         yield problem("CLS508", message, path=plan.spec, hint=hint)
+    if options.store and not _STORE.fullmatch(options.store):
+        message = f"the option `store` is no URI that a cluster reaches: {options.store!r}"
+        yield problem("CLS508", message, path=plan.spec, hint="`s3://bucket/prefix`, without a user or a password")
     for name in ("gpu_model_label", "gpu_memory_label"):
         label = getattr(options, name)
         if label and not text.LABEL_KEY.fullmatch(label):
             yield problem("CLS508", f"the option `{name}` is not the key of a node label: {label!r}", path=plan.spec)
-    for name in ("secret", "namespace"):
+    if why := complaint(options.trainer_runtime, options.trainer_version):
+        yield problem("CLS508", f"the option {why}", path=plan.spec)
+    for name in ("secret", "namespace", "service_account"):
         value = getattr(options, name)
         if value and not text.OBJECT.fullmatch(value):
             yield problem("CLS508", f"the option `{name}` is no name in a cluster: {value!r}", path=plan.spec)
@@ -140,6 +150,22 @@ def _pipeline(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diag
         if size > MAX_FILE:
             message = f"pipeline `{pipeline.name}` takes {size:,} bytes, Kubeflow takes {MAX_FILE:,} in one upload"
             yield problem("CLS507", message, path=plan.spec, span=pipeline.origin)
+            return
+    yield from _large(plan, pipeline)
+
+
+def _large(plan: Plan, pipeline: Pipeline) -> Iterator[Diagnostic]:
+    count, size = len(pipeline.steps), sum(len(text.argument(step.config)) + 2500 for step in pipeline.steps)
+    if count > LARGE_STEPS or size > LARGE_BYTES:
+        yield problem(
+            "CLS510",
+            f"pipeline `{pipeline.name}` has {count} steps, about {size // 1000:,} kB: a run may outgrow the 1.5 MiB"
+            " that a cluster keeps of one object",
+            path=plan.spec,
+            span=pipeline.origin,
+            where=pipeline.name,
+            hint="fewer `training.seeds` make fewer steps; the cluster can keep more with Argo's `nodeStatusOffLoad`",
+        )
 
 
 def _may_be_too_large(pipeline: Pipeline) -> bool:
@@ -191,7 +217,10 @@ def _hints(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
     if step.retry.times:
         message = "Kubeflow retries a step on any failure, not only where the infrastructure failed"
         yield _at(plan, step, "CLS504", message)
-    if need.ephemeral_storage:
+    if need.nodes > 1 and options.trainer_version == "2.1":
+        message = "Trainer 2.1 takes no security context: the machines run as the image and the runtime let them"
+        yield _at(plan, step, "CLS504", message, "say there as whom they run, or use Trainer 2.2")
+    if need.ephemeral_storage and not is_launched(step):
         message = "Kubeflow limits temporary files to `ephemeral_storage`, and cannot reserve room for them"
         yield _at(plan, step, "CLS504", message, "use `node_selector` for nodes with enough of it")
     if need.gpu and need.gpu.memory and not options.gpu_memory_label:
@@ -202,14 +231,20 @@ def _hints(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
         yield _at(plan, step, "CLS504", message)
     for env in _unplaced(step, options) if step.always else ():
         message = f"nothing says where the cluster keeps `{env}`, so that nobody is told through it"
-        yield _at(plan, step, "CLS504", message, "name the Kubernetes Secret that holds it: `--set secret=NAME`")
+        yield _at(
+            plan,
+            step,
+            "CLS504",
+            message,
+            "add `kubernetes: {name: ..., key: ...}`, or name the Secret that holds all such: `--set secret=NAME`",
+        )
 
 
 def _refused(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
     """What would not run, or would run otherwise."""
     need = step.resources
-    if need.nodes > 1:
-        message = f"`nodes: {need.nodes}` is not built for Kubeflow: one step is one pod"
+    if need.nodes > 1 and not is_launched(step):
+        message = f"`nodes: {need.nodes}`: only training runs on several machines at once"
         yield _at(plan, step, "CLS508", message, "use several GPUs of one node")
     if need.gpu and not text.EXTENDED_RESOURCE.fullmatch(need.gpu.resource):
         message = f"`gpu.resource: {need.gpu.resource}` is not a resource of a cluster"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clspec import trainjob
 from clspec.plan import ArtifactType
 from clspec_kfp import pod
 from clspec_kfp.text import argument
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from clspec.plan import Plan, Step
+    from clspec_kfp.options import Options
 
 # Kubeflow's other types promise what these files are not: system.Metrics holds its numbers in the artifact's
 # metadata, system.HTML is one file. Which of our types meet was checked edge by edge when the plan was made.
@@ -60,14 +62,15 @@ def executor(step: Step) -> str:
     return f"exec-{step.id}"
 
 
-def parameters(step: Step, *, hands_over: bool) -> dict[str, Any]:
+def parameters(step: Step, *, knows_run: bool) -> dict[str, Any]:
     """What the step's own component is bound to, whatever graph it stands in.
 
-    A pure step learns nothing of the run: it would never be found in the cache again.
+    A pure step learns nothing of the run: it would never be found in the cache again. It must, though, if it hands
+    something over in the store, or launches a job that is named after the run.
     """
     given = ("store",) if step.pure else RUN_PARAMETERS
     bound: dict[str, Any] = {key: FROM_THE_RUN[key] for key in given}
-    known = (*(() if step.pure else ("began",)), *(("run",) if hands_over else ()))
+    known = (*(() if step.pure else ("began",)), *(("run",) if knows_run else ()))
     return bound | {key: _KNOWN[key] for key in known}
 
 
@@ -85,8 +88,8 @@ def definition(step: Step, read: dict[str, ArtifactType], bound: Iterable[str]) 
     return own | ({"outputDefinitions": outputs} if outputs else {})
 
 
-def container(plan: Plan, step: Step, give: Iterable[str], take: dict[str, str]) -> dict[str, Any]:
-    """The step's container.
+def container(plan: Plan, step: Step, give: Iterable[str], take: dict[str, str], options: Options) -> dict[str, Any]:
+    """The step's container; of a step on several machines, the one that launches it.
 
     The outputs `give` are laid down in the store, where a step finds as `take` (input -> STEP/OUTPUT) what no edge of
     Kubeflow's can carry: an artifact that may never have been made.
@@ -106,20 +109,25 @@ def container(plan: Plan, step: Step, give: Iterable[str], take: dict[str, str])
         arguments += ["--take", f"{given}={key}"]
     if step.always:
         arguments.append("--always")
+    if trainjob.is_launched(step):
+        arguments += ["--trainjob", argument(trainjob.argument(step, pod.machines(step, options)))]
+        step = trainjob.launcher(step)
     # An image's own entry point is never used: the launcher runs command and arguments.
     found: dict[str, Any] = {"image": step.image, "command": list(_COMMAND), "args": arguments}
+    if variables := pod.threads(step.resources.cpu):
+        found["env"] = variables
     need = pod.resources(step.resources)
     return found | ({"resources": need} if need else {})
 
 
-def policy(step: Step, *, hands_over: bool) -> dict[str, Any]:
+def policy(step: Step, *, knows_run: bool) -> dict[str, Any]:
     """How its task runs: what may stand in for it, and how often it is tried.
 
     A result from the cache is handed over to nobody, and says nothing of what would have been taken from the store.
     """
     found: dict[str, Any] = {
         "componentRef": {"name": name(step)},
-        "cachingOptions": {"enableCache": True} if step.pure and not hands_over else {},
+        "cachingOptions": {"enableCache": True} if step.pure and not knows_run else {},
     }
     if step.retry.times:
         found["retryPolicy"] = {"maxRetryCount": step.retry.times} | _BACKOFF

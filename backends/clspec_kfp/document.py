@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from clspec.graph import GraphError
+from clspec.trainjob import is_launched
 from clspec_kfp import component, pod
 from clspec_kfp.component import FROM_THE_RUN, RUN_PARAMETERS, STRING, artifact_type, executor
 from clspec_kfp.nest import Group, nested
@@ -51,19 +52,25 @@ def default_store(plan: Plan) -> str:
     return plan.store if found and scheme != "file" else ""
 
 
+def placed(plan: Plan, options: Options) -> Plan:
+    """The plan with the store that the options give it, if they do."""
+    return replace(plan, store=options.store) if options.store else plan
+
+
 def documents(plan: Plan, pipeline: Pipeline, options: Options) -> list[dict[str, Any]]:
     """The one or two documents of a pipeline, as plain values."""
     pods = {executor(step): pod.kubernetes(step, options) for step in pipeline.steps}
     special = {label: config for label, config in pods.items() if config}
     platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": special}}}}
-    return [_Writer(plan, pipeline).spec(options), *([platform] if special else [])]
+    return [_Writer(plan, pipeline, options).spec(), *([platform] if special else [])]
 
 
 class _Writer:
     """Writes one pipeline: its graphs from the inside out, each component as it is met."""
 
-    def __init__(self, plan: Plan, pipeline: Pipeline) -> None:
+    def __init__(self, plan: Plan, pipeline: Pipeline, options: Options) -> None:
         self._plan = plan
+        self._options = options
         self._pipeline = pipeline
         self._nested = nested(pipeline)
         self._types: dict[_Source, ArtifactType] = {
@@ -89,7 +96,7 @@ class _Writer:
         }
         self._components: dict[str, Any] = {}
 
-    def spec(self, options: Options) -> dict[str, Any]:
+    def spec(self) -> dict[str, Any]:
         tasks = self._root()
         containers = {executor(step): {"container": self._container(step)} for step in self._pipeline.steps}
         spec: dict[str, Any] = {
@@ -100,7 +107,8 @@ class _Writer:
             "schemaVersion": SCHEMA_VERSION,
             "sdkVersion": SDK_VERSION,
         }
-        return spec | ({"defaultPipelineRoot": options.pipeline_root} if options.pipeline_root else {})
+        root = self._options.pipeline_root
+        return spec | ({"defaultPipelineRoot": root} if root else {})
 
     def _root(self) -> dict[str, Any]:
         """The tasks of the root: the run itself, or the last of the steps that run after it, around all the others.
@@ -123,7 +131,7 @@ class _Writer:
         return tasks
 
     def _container(self, step: Step) -> dict[str, Any]:
-        return component.container(self._plan, step, self._given[step.id], self._taken[step.id])
+        return component.container(self._plan, step, self._given[step.id], self._taken[step.id], self._options)
 
     def _graph(self, members: Iterable[Step | Group]) -> _Graph:
         members = tuple(members)
@@ -155,13 +163,13 @@ class _Writer:
 
     def _task(self, step: Step, artifacts: dict[str, Any]) -> dict[str, Any]:
         """A step's own task, and its component beside it."""
-        hands_over = bool(self._given[step.id] or self._taken[step.id])
-        parameters = component.parameters(step, hands_over=hands_over)
+        knows_run = bool(self._given[step.id] or self._taken[step.id]) or is_launched(step)
+        parameters = component.parameters(step, knows_run=knows_run)
         read = {given.name: self._types[given.step, given.output] for given in self._carried(step)}
         declared = (*parameters, *(("status",) if step.always else ()))
         self._components[component.name(step)] = component.definition(step, read, declared)
         inputs = {"parameters": parameters} | ({"artifacts": artifacts} if artifacts else {})
-        return {"taskInfo": {"name": step.id}, "inputs": inputs} | component.policy(step, hands_over=hands_over)
+        return {"taskInfo": {"name": step.id}, "inputs": inputs} | component.policy(step, knows_run=knows_run)
 
     # -- conditions --------------------------------------------------------------------------------------------------
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from clspec.trainjob import faults
+from clspec_kfp import pod
 from clspec_kfp.text import EXTENDED_RESOURCE
 
 if TYPE_CHECKING:
@@ -41,6 +44,24 @@ def in_container(label: str, container: Mapping[str, Any], component: Mapping[st
     if container["args"].count("{{$}}") != 1:
         yield f"executor `{label}` is not told once what it reads and writes"
     yield from _resources(label, container.get("resources", {}))
+    threads = pod.threads(container.get("resources", {}).get("cpuLimit"))
+    if container.get("env", []) != threads:
+        yield f"executor `{label}` has not the threads that its cores ask for"
+    if "--trainjob" in container["args"]:
+        yield from _launcher(label, container, component)
+
+
+def _launcher(label: str, container: Mapping[str, Any], component: Mapping[str, Any]) -> Iterator[str]:
+    """What waits for other machines holds no GPU, and knows the run that its job is named after."""
+    if "accelerator" in container.get("resources", {}):
+        yield f"executor `{label}` launches a TrainJob, and holds an accelerator while it waits"
+    if "run" not in component["inputDefinitions"].get("parameters", {}):
+        yield f"executor `{label}` launches a TrainJob, and does not know the run"
+    said = dict(pairwise(container["args"]))["--trainjob"]
+    try:
+        yield from (f"executor `{label}`, --trainjob: {text}" for text in faults(json.loads(said), container["image"]))
+    except ValueError:
+        yield f"executor `{label}` has a --trainjob that is no JSON"
 
 
 def _argument(label: str, argument: str, component: Mapping[str, Any]) -> Iterator[str]:
@@ -77,7 +98,7 @@ def _resources(label: str, resources: Mapping[str, Any]) -> Iterator[str]:
         yield f"executor `{label}` asks for the accelerator {gpu['type']!r}, which is no resource of a cluster"
 
 
-# -- what is handed over through the store -----------------------------------------------------------------------------
+# -- what is handed over through the store ---------------------------------------------------------------------------
 
 
 def in_handovers(components: Mapping[str, Any], executors: Mapping[str, Any]) -> Iterator[str]:

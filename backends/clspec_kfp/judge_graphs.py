@@ -69,7 +69,7 @@ def _policies(key: str, task: Mapping[str, Any], components: Mapping[str, Any]) 
         yield f"task `{key}` knows which run it is in, and its result may yet be taken from another"
 
 
-# -- what it takes -----------------------------------------------------------------------------------------------------
+# -- what it takes ---------------------------------------------------------------------------------------------------
 
 
 def _bindings(
@@ -139,7 +139,7 @@ def _type(definition: Mapping[str, Any]) -> Any:
     return definition.get("artifactType") or definition.get("parameterType")
 
 
-# -- when it runs ------------------------------------------------------------------------------------------------------
+# -- when it runs ----------------------------------------------------------------------------------------------------
 
 
 def _last(name: str, tasks: Mapping[str, Any], components: Mapping[str, Any]) -> Iterator[str]:

@@ -15,6 +15,7 @@ _BYTES = re.compile(r"[1-9][0-9]*(Ki|Mi|Gi|Ti)?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _SHARED = "/dev/shm"  # noqa: S108  # a mount of a pod
+_CHOICE = ("nodeSelector", "nodeAffinity", "tolerations", "secretAsEnv")
 _OPERATORS = frozenset({"Equal", "Exists"})
 _EFFECTS = frozenset({"NoSchedule", "PreferNoSchedule", "NoExecute"})
 
@@ -30,8 +31,21 @@ def in_platform(documents: Sequence[Mapping[str, Any]], executors: Mapping[str, 
                 yield f"the platform document is about the unknown executor `{label}`"
             if not pod:
                 yield f"the platform document says nothing about executor `{label}`"
-            for complaint in (*_nodes(pod), *_tolerations(pod), *_mounts(pod), *_secrets(pod), *_deadline(pod)):
+            for complaint in (
+                *_launcher(pod, executors.get(label, {})),
+                *_nodes(pod),
+                *_tolerations(pod),
+                *_mounts(pod),
+                *_secrets(pod),
+                *_deadline(pod),
+            ):
                 yield f"executor `{label}` {complaint}"
+
+
+def _launcher(pod: Mapping[str, Any], executor: Mapping[str, Any]) -> Iterator[str]:
+    """What only launches may run on any node: its TrainJob's machines are what is chosen."""
+    if "--trainjob" in executor.get("container", {}).get("args", ()):
+        yield from (f"launches a TrainJob, and has {key}" for key in _CHOICE if key in pod)
 
 
 def _nodes(pod: Mapping[str, Any]) -> Iterator[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from clspec import trainjob
 from clspec_kfp.text import cores, quantity
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 _GB = 1_000_000_000
 _MIB = 1024**2
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def resources(need: Resources) -> dict[str, Any]:
@@ -30,14 +33,54 @@ def resources(need: Resources) -> dict[str, Any]:
     return said
 
 
+@cache
+def threads(cores: float | None) -> list[dict[str, str]]:
+    """As many threads as cores were asked for, as a local run has them: the numbers of a training hang on how many.
+
+    Left alone, its libraries would count the cores of the whole node.
+    """
+    return [{"name": name, "value": str(max(1, int(cores)))} for name in _THREADS] if cores else []
+
+
 def _accelerator(gpu: Gpu) -> dict[str, str]:
     # An int64 is a string in protobuf's JSON. The type is used verbatim as the name of a Kubernetes resource.
     count = str(gpu.count)
     return {"type": gpu.resource, "count": count, "resourceType": gpu.resource, "resourceCount": count}
 
 
+def machines(step: Step, options: Options) -> trainjob.Machines:
+    """Each machine of a step on several, as its pod is described to Kubernetes itself."""
+    need = step.resources
+    asked = {
+        "cpu": cores(need.cpu) if need.cpu else "",
+        "memory": quantity(need.memory) if need.memory else "",
+        "ephemeral-storage": quantity(need.ephemeral_storage) if need.ephemeral_storage else "",
+    }
+    shared = {key: value for key, value in asked.items() if value}
+    devices = {need.gpu.resource: str(need.gpu.count)} if need.gpu and need.gpu.count else {}
+    return trainjob.Machines(
+        runtime=options.trainer_runtime,
+        version=options.trainer_version,
+        account=options.service_account,
+        resources={key: value for key, value in (("requests", shared), ("limits", shared | devices)) if value},
+        secrets=secrets(step, options),
+        selector=node_labels(need, options),
+        affinity=_affinity(need, options),
+        pod_security={"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        security={"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    )
+
+
+def _affinity(need: Resources, options: Options) -> dict[str, Any]:
+    if not (need.gpu and need.gpu.memory and options.gpu_memory_label):
+        return {}
+    terms = {"nodeSelectorTerms": [_at_least(options.gpu_memory_label, need.gpu.memory)]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
+
+
 def kubernetes(step: Step, options: Options) -> dict[str, Any]:
     """The step's KubernetesExecutorConfig; empty if its pod needs nothing special."""
+    step = trainjob.launcher(step) if trainjob.is_launched(step) else step
     need = step.resources
     said: dict[str, Any] = {}
     labels = node_labels(need, options)
@@ -50,7 +93,7 @@ def kubernetes(step: Step, options: Options) -> dict[str, Any]:
     if mounts := [*_shared_memory(need.shared_memory), *_scratch(need.ephemeral_storage)]:
         said["emptyDirMounts"] = mounts
     if placed := secrets(step, options):
-        said["secretAsEnv"] = _secrets(placed)
+        said["secretAsEnv"] = _secrets(placed, optional=step.always)
     if step.timeout:
         said["activeDeadlineSeconds"] = str(step.timeout)
     return said
@@ -99,8 +142,11 @@ def secrets(step: Step, options: Options) -> tuple[Secret, ...]:
     return tuple(secret for secret in placed if secret.name and secret.key)
 
 
-def _secrets(secrets: tuple[Secret, ...]) -> list[dict[str, Any]]:
-    """One entry for each Kubernetes secret; its name stands twice, for older backends and for newer ones."""
+def _secrets(secrets: tuple[Secret, ...], *, optional: bool) -> list[dict[str, Any]]:
+    """One entry for each Kubernetes secret; its name stands twice, for older backends and for newer ones.
+
+    A pod whose secret is not there is never started. What must not hold up a run starts without it.
+    """
     keys: dict[str, list[dict[str, str]]] = {}
     for secret in secrets:
         keys.setdefault(secret.name, []).append({"secretKey": secret.key, "envVar": secret.env})
@@ -109,7 +155,7 @@ def _secrets(secrets: tuple[Secret, ...]) -> list[dict[str, Any]]:
             "secretName": name,
             "secretNameParameter": {"runtimeValue": {"constant": name}},
             "keyToEnv": key_to_env,
-            "optional": False,
+            "optional": optional,
         }
         for name, key_to_env in keys.items()
     ]

@@ -49,7 +49,13 @@ _RESOURCES = {
     "resourceMemoryLimit?": str,
     "accelerator?": {"type": str, "count": str, "resourceType": str, "resourceCount": str},
 }
-_CONTAINER = {"image": str, "command": [str], "args": [str], "resources?": _RESOURCES}
+_CONTAINER = {
+    "image": str,
+    "command": [str],
+    "args": [str],
+    "env?": [{"name": str, "value": str}],
+    "resources?": _RESOURCES,
+}
 _POD = {
     "nodeSelector?": {"labels": {"*": str}},
     "tolerations?": [{"key?": str, "operator?": str, "value?": str, "effect?": str}],

@@ -56,8 +56,11 @@ def submit(  # noqa: PLR0913, PLR0917  # a run elsewhere has this many sides
         SubmitError: the cluster cannot be reached, or refuses.
         StepFailed: the run was waited for, and did not succeed.
     """
+    plan = document.placed(plan, options)
     if not document.default_store(plan):
-        message = f"a cluster cannot reach the store {plan.store!r}: give it as a URI, `s3://bucket/prefix`"
+        message = (
+            f"a cluster cannot reach the store {plan.store!r}: give one that it can: `--set store=s3://bucket/prefix`"
+        )
         raise UsageError(message)
     documents = document.documents(plan, pipeline, options)
     if found := faults(documents):

@@ -130,5 +130,11 @@ class LocalBackend:
 
         return recall.logs(state, run, step)
 
+    def seconds(self, state: Path, spec: str) -> Mapping[tuple[str, str], float]:
+        """How long steps took here; see `clspec.backend.Remembers`."""
+        from clspec_local.history import seconds  # noqa: PLC0415  # SQLite, which a compile does not need
+
+        return seconds(state / "history.sqlite", spec)
+
 
 backend = LocalBackend()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from clspec.codes import problem
 from clspec.diagnostic import in_order
+from clspec.plan import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,14 +33,7 @@ def _found(plan: Plan) -> Iterator[Diagnostic]:
                     where=step.where,
                 )
             if step.resources.nodes > 1:
-                yield problem(
-                    "CLS508",
-                    f"one step on {step.resources.nodes} machines: target `local` has this one",
-                    path=plan.spec,
-                    span=step.origin,
-                    hint="use `nodes: 1`",
-                    where=step.where,
-                )
+                yield _machines(plan, step)
         for trigger in pipeline.triggers:
             yield problem(
                 "CLS503",
@@ -49,6 +43,17 @@ def _found(plan: Plan) -> Iterator[Diagnostic]:
                 hint="start `clspec run` from your CI or a timer",
                 where=trigger.where,
             )
+
+
+def _machines(plan: Plan, step: Step) -> Diagnostic:
+    """A training on several machines is one of as many processes here; anything else cannot be spread."""
+    if step.kind is Kind.TRAIN:
+        many = step.resources.nodes * step.resources.processes
+        message = f"target `local` runs the training's {step.resources.nodes} machines as {many} processes on this one"
+        hint = "they share its cores, memory and GPUs; `environments` can ask for fewer"
+        return problem("CLS504", message, path=plan.spec, span=step.origin, hint=hint, where=step.where)
+    message = f"`nodes: {step.resources.nodes}`: only training runs on several machines at once"
+    return problem("CLS508", message, path=plan.spec, span=step.origin, hint="use `nodes: 1`", where=step.where)
 
 
 def _unused_hints(step: Step) -> Iterator[str]:

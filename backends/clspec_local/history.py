@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import statistics
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -333,3 +334,29 @@ def refuse_newer(path: Path, form: int) -> None:
             f"move it away (and {path.name}-wal, {path.name}-shm): the next run starts a new one"
         )
         raise HistoryError(message)
+
+
+_LAST = 9
+"""So many of the last runs of a step say how long it takes."""
+_TIMES = """
+SELECT run.pipeline, step.id, step.seconds FROM step JOIN run ON run.id = step.run
+WHERE run.spec = ? AND step.state = 'done' ORDER BY run.started DESC
+"""
+
+
+def seconds(path: Path, spec: str) -> dict[tuple[str, str], float]:
+    """How long each step of a spec took that ran to its end, by pipeline and step; nothing where there is no history.
+
+    Raises:
+        HistoryError: there is one, and it cannot be read.
+    """
+    if not path.is_file():
+        return {}
+    times: dict[tuple[str, str], list[float]] = {}
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
+            for pipeline, step, took in connection.execute(_TIMES, (spec,)):
+                times.setdefault((pipeline, step), []).append(took)
+    except sqlite3.Error as error:
+        raise failed(path, error) from error
+    return {step: statistics.median(found[:_LAST]) for step, found in times.items()}

@@ -12,6 +12,7 @@ from clspec.check import (
     feedback,
     ids,
     labels,
+    machines,
     metrics,
     paths,
     pins,
@@ -22,37 +23,45 @@ from clspec.check import (
     samples,
     scenarios,
     schedules,
-    unbuilt,
     waivers,
+    webhooks,
 )
 from clspec.check.facts import Facts
 from clspec.diagnostic import Diagnostic, in_order
 from clspec.parse import Absent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-RULES = (
-    *paths.RULES,
-    *references.RULES,
+_HERE = (
     *ids.RULES,
     *scenarios.RULES,
-    *predicates.RULES,
+    *predicates.OF_GOLDEN,
     *metrics.RULES,
     *comparisons.RULES,
     *samples.RULES,
+    *promotion.RULES,
+    *schedules.RULES,
+    *environments.RULES,
+    *waivers.RULES,
+    *webhooks.RULES,
+    *pins.RULES,
+)
+"""What an environment cannot change: gates, golden data, columns, stages, triggers and waivers are the spec's alone."""
+
+_ELSEWHERE = (
+    *paths.RULES,
+    *references.RULES,
+    *predicates.OF_LOOP,
     *roles.RULES,
     *feedback.RULES,
     *labels.RULES,
     *expectations.RULES,
-    *promotion.RULES,
     *entrypoints.RULES,
-    *schedules.RULES,
-    *environments.RULES,
-    *waivers.RULES,
-    *unbuilt.RULES,
-    *pins.RULES,
+    *machines.RULES,
 )
+
+RULES = (*_HERE, *_ELSEWHERE)
 
 
 _STALE = "CLS602"
@@ -61,7 +70,16 @@ _STALE = "CLS602"
 
 def check(facts: Facts) -> tuple[Diagnostic, ...]:
     """Everything that is wrong with the meaning of a spec, in the order of the places."""
-    found = in_order(found for rule in RULES for found in _applied(rule, facts))
+    return _found(RULES, facts)
+
+
+def check_elsewhere(facts: Facts) -> tuple[Diagnostic, ...]:
+    """The same of a spec as it is in one of its environments, but for what no environment can change."""
+    return _found(_ELSEWHERE, facts)
+
+
+def _found(rules: Iterable[Callable[[Facts], Iterator[Diagnostic]]], facts: Facts) -> tuple[Diagnostic, ...]:
+    found = in_order(found for rule in rules for found in _applied(rule, facts))
     wrong = {problem.where for problem in found if problem.is_error and problem.code != _STALE}
     return tuple(problem for problem in found if problem.code != _STALE or problem.where not in wrong)
 
@@ -74,4 +92,4 @@ def _applied(rule: Callable[[Facts], Iterator[Diagnostic]], facts: Facts) -> Ite
         return
 
 
-__all__ = ["Facts", "check"]
+__all__ = ["Facts", "check", "check_elsewhere"]

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from clspec.diagnostic import Diagnostic, Pointer
 
 _SECTION = "environments"
+SECTIONS = ("store", "code", "sources", "training", "inference")
+"""What an environment may change parts of."""
 _GONE: Any = object()
 
 
@@ -116,7 +118,7 @@ def overrides_change_something(facts: Facts) -> Iterator[Diagnostic]:
         for at, place in there(facts.document, name).moved.items():
             if _below(facts.document.value, at) == _below(facts.document.value, place):
                 message = f"`{facts.document.where(at)}` is the same without environment `{name}`"
-                yield facts.key_problem("CLS317", place, message, "remove it")
+                yield facts.key_problem("CLS317", place, message, "remove it", facts.related(at, "said here anyway"))
 
 
 RULES = (overrides_refer_to_something, overrides_change_something)

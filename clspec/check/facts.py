@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from clspec import codes
-from clspec.diagnostic import did_you_mean
+from clspec.diagnostic import Related, did_you_mean
 from clspec.parse import Absent
 from clspec.spec import Dataset, Spec, resolved
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from clspec.lock import Lock
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Facts:
     """A spec and its surroundings. Pointers into the spec point into `document`, which has the right shape.
 
@@ -57,7 +57,15 @@ class Facts:
         ours, theirs = (_below(document.value, keys) for document in (self.document, self.written))
         return ours is theirs and (ours is not _NOTHING or not keys or self.intact(*keys[:-1]))
 
-    def problem(self, code: str, at: Pointer, message: str, hint: str = "", span: Span | None = None) -> Diagnostic:
+    def problem(  # noqa: PLR0913, PLR0917  # a diagnostic is this many plain facts
+        self,
+        code: str,
+        at: Pointer,
+        message: str,
+        hint: str = "",
+        span: Span | None = None,
+        related: tuple[Related, ...] = (),
+    ) -> Diagnostic:
         """A problem with the value at a pointer, or with a part of it."""
         return codes.problem(
             code,
@@ -66,11 +74,21 @@ class Facts:
             span=span or self.document.span(at),
             hint=hint,
             where=self.document.where(at),
+            related=related,
         )
 
-    def key_problem(self, code: str, at: Pointer, message: str, hint: str = "") -> Diagnostic:
+    def key_problem(
+        self, code: str, at: Pointer, message: str, hint: str = "", related: tuple[Related, ...] = ()
+    ) -> Diagnostic:
         """A problem with a key, or with all that stands under it."""
-        return self.problem(code, at, message, hint, self.document.key_span(at))
+        return self.problem(code, at, message, hint, self.document.key_span(at), related)
+
+    def related(self, at: Pointer, message: str) -> tuple[Related, ...]:
+        """Another place that a problem is about; none where there is nothing."""
+        try:
+            return (Related(self.document.key_span(at), message),)
+        except KeyError:
+            return ()
 
     def declared(self, section: str) -> frozenset[str]:
         """The names that the user gave in a section, whatever became of their bodies."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clspec.diagnostic import Related
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -34,9 +36,10 @@ def _repeated(facts: Facts, section: tuple[str, str], key: str, names: Iterable[
     first: dict[str, int] = {}
     for index, name in enumerate(names):
         if first.setdefault(name, index) != index:
-            line = facts.document.span((*section, first[name], key)).line
-            message = f"`{name}` is already the {key} in line {line}"
-            yield facts.problem("CLS305", (*section, index, key), message, f"give it an {key} of its own")
+            place = facts.document.span((*section, first[name], key))
+            message = f"`{name}` is already the {key} in line {place.line}"
+            hint, related = f"give it an {key} of its own", (Related(place, "first given here"),)
+            yield facts.problem("CLS305", (*section, index, key), message, hint, related=related)
 
 
 RULES = (ids_are_unique, rule_ids_are_unique, aliases_are_unique)

@@ -80,4 +80,5 @@ def _misunderstood(
         )
 
 
-RULES = (selections_are_understood, rules_are_understood, acceptance_is_understood)
+OF_GOLDEN = (selections_are_understood,)
+OF_LOOP = (rules_are_understood, acceptance_is_understood)

@@ -132,6 +132,7 @@ def sources_fit(facts: Facts) -> Iterator[Diagnostic]:
                     at,
                     f"`{column}` is {found} in source `{own.from_}` and {kind} in dataset `{name}`",
                     "give both the same type",
+                    related=facts.related(("sources", own.from_ or "", "columns", column), f"{found} here"),
                 )
         there = facts.declared_columns("sources", own.from_ or "") or source.columns
         needed = dict.fromkeys((dataset.key, dataset.group, _label(facts)))

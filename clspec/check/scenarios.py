@@ -68,8 +68,9 @@ def classes_exist(facts: Facts) -> Iterator[Diagnostic]:
                 yield facts.problem("CLS303", (*at, "class"), message, did_you_mean(check.class_, classes))
     selections: list[tuple[str, Pointer]] = [(group.select, (*group.at, "select")) for group in groups(facts)]
     selections += [(text, ("golden", "slices", name)) for name, text in facts.spec.golden.slices.items()]
+    columns = golden_columns(facts)
     for text, at in selections:
-        expression, _ = predicate.understand(text, golden_columns(facts))
+        expression, _ = predicate.understand(text, columns)
         named = predicate.allowed_values(expression, facts.spec.task.label) if expression is not None else None
         for name in sorted(v for v in named or () if isinstance(v, str) and v not in classes):
             start = text.find(f"'{name}'")
@@ -149,7 +150,9 @@ def golden_is_apart(facts: Facts) -> Iterator[Diagnostic]:
     name, training = facts.spec.golden.dataset, facts.spec.training.dataset
     if name == training:
         hint = "judge on rows that no model has seen: a dataset of their own"
-        yield facts.problem("CLS405", ("golden", "dataset"), f"`{name}` is also what the model learns from", hint)
+        related = facts.related(("training", "dataset"), "learned from here")
+        message = f"`{name}` is also what the model learns from"
+        yield facts.problem("CLS405", ("golden", "dataset"), message, hint, related=related)
         return
     golden, learned = facts.dataset(name), facts.dataset(training)
     for role in ("key", "group"):
@@ -160,12 +163,14 @@ def golden_is_apart(facts: Facts) -> Iterator[Diagnostic]:
             missing, other = (name, training) if mine is None else (training, name)
             hint = f"give it the `{role}`: rows of one {role} in both would be a leak that nobody sees"
             message = f"dataset `{missing}` has no `{role}`, dataset `{other}` has one"
-            yield facts.key_problem("CLS409", ("datasets", missing), message, hint)
+            related = facts.related(("datasets", other, role), f"it has its {role} here")
+            yield facts.key_problem("CLS409", ("datasets", missing), message, hint, related)
         elif (
             mine is not None and None not in (kinds := {_type(golden, mine), _type(learned, theirs)}) and len(kinds) > 1
         ):
             message = f"the {role} of `{name}` is {_type(golden, mine)}, that of `{training}` {_type(learned, theirs)}"
-            yield facts.key_problem("CLS409", ("datasets", name), message, "values of different types are never equal")
+            hint, related = "values of different types are never equal", facts.related(("datasets", training), "here")
+            yield facts.key_problem("CLS409", ("datasets", name), message, hint, related)
 
 
 def _type(dataset: Dataset, column: str | None) -> str | None:

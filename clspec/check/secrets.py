@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -132,16 +133,7 @@ def told(text: str, path: str, document: Document | None, found: Iterable[Diagno
 
     Where there are very many, nothing else is said: of a file like that, any word may be one.
     """
-    shown = text.removeprefix("\ufeff")
-    lines = Lines(shown)
-    places = {lines.span(one.start, one.end): one for one in islice(literals(shown), _MANY)}
-    wheres: dict[Span, str] = {}
-    if document is not None and len(places) < _MANY:
-        known = {literal.secret for literal in places.values()}
-        for span, where, literal in _in_values(document, read=bool(places) or "\\" in shown):
-            if span in places or literal.secret not in known:
-                places.setdefault(span, literal)
-                wheres[span] = where
+    places, wheres = _found(text, document)
     if not places:
         return tuple(found)
     secrets = (
@@ -154,19 +146,46 @@ def told(text: str, path: str, document: Document | None, found: Iterable[Diagno
     return (*(_masked(problem, places.values()) for problem in others), *secrets)
 
 
+@lru_cache(maxsize=2)
+def _found(text: str, document: Document | None) -> tuple[dict[Span, Literal], dict[Span, str]]:
+    """The secrets in a text by their places, and what their places are called; who compares specs asks twice."""
+    shown = text.removeprefix("\ufeff")
+    lines = Lines(shown)
+    places = {lines.span(one.start, one.end): one for one in islice(literals(shown), _MANY)}
+    wheres: dict[Span, str] = {}
+    if document is not None and len(places) < _MANY:
+        known = {literal.secret for literal in places.values()}
+        for span, where, literal in _in_values(document, read=bool(places) or "\\" in shown):
+            if span in places or literal.secret not in known:
+                places.setdefault(span, literal)
+                wheres[span] = where
+    return places, wheres
+
+
 def _in_values(document: Document, *, read: bool) -> Iterator[tuple[Span, str, Literal]]:
     """The secrets that their place in the spec tells, and if asked what a string holds: an escape may hide it."""
-    for at, value in _strings(document.value, ()):
+    for at, value in _strings(document.value, telling=not read):
         for literal in (*(literals(value) if read else ()), *_by_place(at, value)):
             yield document.inside(at, literal.start, literal.end), document.where(at), literal
 
 
-def _strings(value: Any, at: Pointer) -> Iterator[tuple[Pointer, str]]:
-    if isinstance(value, str):
-        yield at, value
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for step, below in pairs:
-        yield from _strings(below, (*at, step))
+def _strings(root: dict[str, Any], *, telling: bool) -> Iterator[tuple[Pointer, str]]:
+    """The strings of a document with their places, in no order; if asked, only those under a key that tells something."""
+    todo: list[tuple[Pointer, Any]] = [((), root)]
+    while todo:
+        at, value = todo.pop()
+        for step, below in value.items() if isinstance(value, dict) else enumerate(value):
+            kind = type(below)
+            if kind is dict or kind is list:
+                todo.append(((*at, step), below))
+            elif kind is str and not (telling and (type(step) is int or not _tells(step))):
+                yield (*at, step), below
+
+
+@lru_cache(maxsize=1024)
+def _tells(key: str) -> bool:
+    """Whether a key may tell that its value is a secret, or holds one."""
+    return key == "query" or _KEY.fullmatch(key.lower()) is not None
 
 
 def _by_place(at: Pointer, value: str) -> Iterator[Literal]:
@@ -186,4 +205,5 @@ def _masked(problem: Diagnostic, secrets: Iterable[Literal]) -> Diagnostic:
     for literal in secrets:
         mask = literal.match.replace(literal.secret, _MASK)
         words = {key: text.replace(literal.match, mask) for key, text in words.items()}
-    return replace(problem, message=words["message"], hint=words["hint"], where=words["where"])
+    fix = problem.fix if problem.fix and not any(one.secret in problem.fix.text for one in secrets) else None
+    return replace(problem, message=words["message"], hint=words["hint"], where=words["where"], fix=fix)

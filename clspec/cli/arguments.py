@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from clspec.cli import label, manifests, past, registry, review, running, specs
+from clspec.cli import checking, label, manifests, newcomers, past, registry, review, running, specs
 from clspec.cli.words import EXIT_CODES, digest
 from clspec.diagnostic import did_you_mean
 
@@ -31,9 +31,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--color", choices=["auto", "always", "never"], default="auto", help="colours in what is shown")
     verbs = made.add_subparsers(dest="verb", metavar="COMMAND", parser_class=_Command)
 
-    check = verbs.add_parser("check", help="read and judge specs; no user code runs", epilog=EXIT_CODES)
-    check.add_argument("specs", nargs="*", metavar="SPEC")
-    check.add_argument("--format", choices=["text", "json"], default="text")
+    checking.add_arguments(verbs)
 
     compile_ = verbs.add_parser("compile", help="emit a spec as a target's files; no user code runs", epilog=EXIT_CODES)
     compile_.add_argument("spec", nargs="?", metavar="SPEC")
@@ -66,13 +64,16 @@ def parser() -> argparse.ArgumentParser:
     graph = verbs.add_parser("graph", help="show the steps and what they hand on", epilog=EXIT_CODES)
     graph.add_argument("spec", nargs="?", metavar="SPEC")
     graph.add_argument("--format", choices=["mermaid", "dot", "json"], default="mermaid")
-    for verb in (check, compile_, lock, add, graph):
+    for verb in (compile_, lock, add, graph):
         specs.add_options(verb)
 
     label.add_arguments(verbs)
     registry.add_arguments(verbs, data_verbs)
     review.add_arguments(verbs)
     manifests.add_arguments(verbs)
+    newcomers.add_arguments(verbs)
+
+    verbs.add_parser("lsp", help="serve editors, over standard input and output: the language server protocol")
 
     verbs.add_parser("targets", help="list the targets, and what each can and cannot express")
 

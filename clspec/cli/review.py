@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clspec.cli import specs
-from clspec.diagnostic import ClspecError, UsageError
+from clspec.diagnostic import UsageError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
-    from clspec.cli.revisions import Revision
     from clspec.diff import Failure, Review
 
 FORMATS = ("text", "markdown", "json", "sarif", "github")
@@ -40,91 +39,16 @@ def add_arguments(verbs: Any) -> None:
 
 def diff(given: argparse.Namespace) -> int:
     """Compare one spec with what it was, show it, and return the exit code."""
-    from clspec.cli import revisions
-    from clspec.cli.comparing import review
+    from clspec import api
 
-    path = specs.path(given)
-    if Path(given.against).suffix in revisions.SUFFIXES:
-        return _shown([review(given.against, given.against, path, path, given.as_of)], given)
-    top = revisions.root(Path(path).parent)
-    base = revisions.revision(top, given.against)
-    return _shown([_compared(base, _from_root(top, path), path, given)], given)
+    return _shown([api.diff(specs.path(given), given.against, given.as_of)], given)
 
 
 def review_all(given: argparse.Namespace) -> int:
     """Compare every spec that a branch changes with what it was where the branch began, and return the exit code."""
-    from clspec.cli import revisions
+    from clspec import api
 
-    top = revisions.root(Path.cwd())
-    base = revisions.fork_point(top, given.against)
-    named = {_from_root(top, path) for path in given.specs}
-    paths = _affected(base, named)
-    return _shown([_compared(base, path, os.path.relpath(top / path), given) for path in paths], given)
-
-
-def _from_root(top: Path, path: str) -> str:
-    """A path as git says it."""
-    place = Path(os.path.abspath(path))  # noqa: PTH100  # a link is itself a file of the repository
-    for root in (top, top.resolve()):
-        if place.is_relative_to(root):
-            return place.relative_to(root).as_posix()
-    resolved = place.parent.resolve() / place.name
-    if resolved.is_relative_to(top.resolve()):
-        return resolved.relative_to(top.resolve()).as_posix()
-    message = f"{path} is not in the repository {top}"
-    raise UsageError(message)
-
-
-def _affected(base: Revision, named: set[str]) -> tuple[str, ...]:
-    """The specs whose text, lock or code a branch changes, in order; those that only one side has included."""
-    from clspec.cli import revisions
-    from clspec.cli.comparing import concerns
-
-    top = base.root
-    changes = revisions.changed(base)
-    here = {
-        path
-        for path in revisions.present(top)
-        if path.endswith(revisions.SUFFIXES) and (top / path).is_file() and revisions.is_spec((top / path).read_bytes())
-    }
-    before = set(base.specs())
-    unknown = sorted(named - here - before)
-    if unknown:
-        message = f"{unknown[0]} is a spec neither here nor at {base.word}"
-        raise UsageError(message)
-    found = []
-    for path in sorted(named or here | before):
-        texts = [(top / path).read_bytes()] if path in here else []
-        texts += [base.text(path)] if path in before else []
-        if concerns(path, texts, changes):
-            found.append(path)
-    return tuple(found)
-
-
-def _compared(base: Revision, path: str, shown: str, given: argparse.Namespace) -> Review | Failure:
-    """A spec of the working tree beside what it was at a revision; what one side lacks is a change of its own."""
-    import tempfile
-
-    from clspec.cli.comparing import needed, review, unread, whole
-    from clspec.lock import path_for
-
-    name = f"{base.word}:{path}"
-    here = Path(shown).is_file()
-    if path not in base.entries or not here:
-        if given.verb == "diff":
-            place = shown if not here else name
-            return unread(shown, name, f"there is no {place}, so that there is nothing to compare")
-        return whole(shown, name, given.as_of, here=here)
-    links = [one for one in (path, path_for(path)) if base.is_link(one) or (base.root / one).is_symlink()]
-    if links:
-        return unread(shown, name, f"{links[0]} is a link: a spec and its lock are files of the repository")
-    with tempfile.TemporaryDirectory(prefix="clspec-") as scratch:
-        folder = Path(scratch)
-        try:
-            base.write(needed(path, base.text(path)), folder)
-        except ClspecError as error:
-            return unread(shown, name, str(error))
-        return review(str(folder / path), name, shown, shown, given.as_of)
+    return _shown(api.review(given.against, given.specs, given.as_of), given)
 
 
 def _shown(outcomes: Sequence[Review | Failure], given: argparse.Namespace) -> int:

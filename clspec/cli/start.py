@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -33,6 +34,7 @@ def main() -> None:
         traceback.print_exc()
         print("clspec: this is a fault of clspec itself; please report it with the lines above", file=sys.stderr)
         code = FAULT
+    gc.freeze()  # else the interpreter, at its end, looks through all of a large spec for cycles once more
     sys.exit(code)
 
 

@@ -1,7 +1,8 @@
 """Collection: what nothing needs any more leaves the store, and what was erased leaves it for good.
 
 Erased rows go at once. Whatever else no version and no event names may belong to a writer at work, and goes only when
-it is a day old; who then writes it again sees to it that it stays.
+it is a day old; who then writes it again sees to it that it stays. What the steps of a run handed to each other in the
+store goes two weeks after the last of it was written.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
 
 AGE = timedelta(days=1)
 """So old must be what no version names before it goes: no append takes that long."""
+HANDOVER_AGE = timedelta(days=14)
+"""So old must be all that the steps of a run on Kubeflow handed to each other: nobody knows here which runs go on."""
+_HANDOVER = "handover"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waste:
-    """An object that can go, and why: `erased`, `unnamed` or `unfinished`."""
+    """An object that can go, and why: `erased`, `unnamed`, `unfinished` or `handed`."""
 
     found: Stored
     why: str
@@ -41,7 +45,12 @@ def waste(storage: Storage, spec: str, now: datetime) -> tuple[Waste, ...]:
         DataError: a manifest or an event cannot be read, so that nobody knows what it names.
     """
     unfinished = (Waste(found=found, why="unfinished") for found in storage.unfinished(spec) if _is_old(found, now))
-    found = (*unfinished, *_of_datasets(storage, spec, now), *_of_queue(storage, spec, now))
+    found = (
+        *unfinished,
+        *_of_datasets(storage, spec, now),
+        *_of_queue(storage, spec, now),
+        *_of_runs(storage, spec, now),
+    )
     return tuple(sorted(found, key=lambda waste: waste.found.key))
 
 
@@ -50,14 +59,28 @@ def collect(storage: Storage, wasted: tuple[Waste, ...], now: datetime) -> tuple
     gone = []
     for entry in wasted:
         present = storage.find(entry.found.key)
-        if present is not None and (entry.why == "erased" or _is_old(present, now)):
+        if present is not None and (entry.why == "erased" or _is_old(present, now, _AGES.get(entry.why, AGE))):
             storage.delete(entry.found.key)
             gone.append(entry)
     return tuple(gone)
 
 
-def _is_old(found: Stored, now: datetime) -> bool:
-    return now - found.written > AGE
+def _is_old(found: Stored, now: datetime, age: timedelta = AGE) -> bool:
+    return now - found.written > age
+
+
+_AGES = {"handed": HANDOVER_AGE}
+
+
+def _of_runs(storage: Storage, spec: str, now: datetime) -> Iterator[Waste]:
+    """What the steps of a run handed to each other: all of it, once the last of it is old."""
+    runs: dict[str, list[Stored]] = {}
+    prefix = f"{spec}/{_HANDOVER}"
+    for entry in storage.stored(prefix):
+        runs.setdefault(entry.key.removeprefix(f"{prefix}/").partition("/")[0], []).append(entry)
+    for handed in runs.values():
+        if all(_is_old(entry, now, HANDOVER_AGE) for entry in handed):
+            yield from (Waste(found=entry, why="handed") for entry in handed)
 
 
 def _of_datasets(storage: Storage, spec: str, now: datetime) -> Iterator[Waste]:

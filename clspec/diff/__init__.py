@@ -7,6 +7,6 @@ Nothing runs here and nothing is asked of git: a side is files in a folder. What
 from clspec.diff.change import Change, Failure, Place, Review
 from clspec.diff.compare import compare
 from clspec.diff.levels import LEVELS, Level, Row
-from clspec.diff.sides import NotCompared, Side, read
+from clspec.diff.sides import NotCompared, Side, read, side
 
-__all__ = ["LEVELS", "Change", "Failure", "Level", "NotCompared", "Place", "Review", "Row", "Side", "compare", "read"]
+__all__ = ["LEVELS", "Change", "Failure", "Level", "NotCompared", "Place", "Review", "Row", "Side", "compare", "read", "side"]

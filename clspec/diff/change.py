@@ -66,6 +66,12 @@ class Expense:
     core_hours: float
     unlimited: int
     """Steps that ask for cores or GPUs and have no timeout; they are not in the hours."""
+    seen: int = 0
+    """Steps of which the history of runs knows how long they took."""
+    seen_gpu_hours: float = 0.0
+    """GPU-hours that those took."""
+    seen_core_hours: float = 0.0
+    """Core-hours that those took, of the cores asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +92,8 @@ class Costs:
     before: tuple[Expense, ...]
     after: tuple[Expense, ...]
     pictures: tuple[Picture, ...]
+    note: str = ""
+    """Why the history of runs says nothing, where there is one that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from clspec.check import environments
 from clspec.diff import golden, loop, pins, places
 from clspec.diff.change import ABSENT, Change, Place
 from clspec.diff.judging import row_of
@@ -71,7 +72,7 @@ def _in_environment(name: str, base: Side, head: Side, known: list[Change]) -> I
         yield Change(row=row, where=".".join(path), detail=f"`{name}`", base=at[0], head=at[1])
     old, new = (side.environments.get(name, side.plain) for side in (base, head))
     told = {(one.row, one.where, repr(one.old), repr(one.new)) for one in known if not one.environment}
-    for change in _judged(tuple(differing(old, new)), base, head):
+    for change in _judged(tuple(differing(old, new, environments.SECTIONS)), base, head):
         if (change.row, change.where, repr(change.old), repr(change.new)) not in told:
             yield replace(change, environment=name)
 

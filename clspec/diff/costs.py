@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from clspec import graph
 from clspec.diff.change import Costs, Expense, Picture
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from clspec.plan import Pipeline, Plan, Step
 
 _HOUR = 3600
@@ -23,28 +26,45 @@ _STYLES = (
 )
 
 
-def costs(before: Plan, after: Plan) -> Costs:
-    """Both plans' expenses, and a picture of each pipeline that differs."""
+def costs(before: Plan, after: Plan, seen: Mapping[tuple[str, str], float], note: str) -> Costs:
+    """Both plans' expenses, and a picture of each pipeline that differs.
+
+    `seen` is how many seconds steps took in earlier runs, by pipeline and step; `note` says why that is not known.
+    """
     old, new = ({one.name: one for one in plan.pipelines} for plan in (before, after))
     pictures = (_picture(name, old.get(name), new.get(name)) for name in dict.fromkeys((*old, *new)))
     return Costs(
-        before=tuple(map(_expense, before.pipelines)),
-        after=tuple(map(_expense, after.pipelines)),
+        before=tuple(_expense(one, seen) for one in before.pipelines),
+        after=tuple(_expense(one, seen) for one in after.pipelines),
         pictures=tuple(one for one in pictures if one.added or one.removed or one.changed),
+        note=note,
     )
 
 
-def _expense(pipeline: Pipeline) -> Expense:
+def _expense(pipeline: Pipeline, seen: Mapping[tuple[str, str], float]) -> Expense:
     """What is asked for over the time that is given: an upper limit, without the tries after failures."""
     asking = [step for step in pipeline.steps if step.resources.cpu or step.resources.gpu]
-    limited = [(step, step.timeout / _HOUR * step.resources.nodes) for step in asking if step.timeout is not None]
+    limited = [(step, step.timeout / _HOUR) for step in asking if step.timeout is not None]
+    took = {step.id: seen.get((pipeline.name, step.id)) for step in pipeline.steps}
+    known = [(step, seconds / _HOUR) for step in pipeline.steps if (seconds := took[step.id]) is not None]
     return Expense(
         pipeline=pipeline.name,
         steps=len(pipeline.steps),
-        gpu_hours=sum(hours * step.resources.gpu.count for step, hours in limited if step.resources.gpu),
-        core_hours=sum(hours * step.resources.cpu for step, hours in limited),
+        gpu_hours=sum(hours * _gpus(step) for step, hours in limited),
+        core_hours=sum(hours * _cores(step) for step, hours in limited),
         unlimited=len(asking) - len(limited),
+        seen=len(known),
+        seen_gpu_hours=sum(hours * _gpus(step) for step, hours in known),
+        seen_core_hours=sum(hours * _cores(step) for step, hours in known),
     )
+
+
+def _gpus(step: Step) -> float:
+    return step.resources.nodes * (step.resources.gpu.count if step.resources.gpu else 0)
+
+
+def _cores(step: Step) -> float:
+    return step.resources.nodes * (step.resources.cpu or 0)
 
 
 def _picture(name: str, before: Pipeline | None, after: Pipeline | None) -> Picture:
@@ -72,15 +92,16 @@ def _state(old: Step | None, new: Step | None) -> str:
     if old is None or new is None:
         return "added" if old is None else "removed"
     differs = any(getattr(old, one.name) != getattr(new, one.name) for one in fields(old) if one.name not in _UNSEEN)
-    return "changed" if differs or _told(old) != _told(new) else "same"
+    same = old.config == new.config or _told(old.config) == _told(new.config)
+    return "changed" if differs or not same else "same"
 
 
-def _told(step: Step) -> Any:
+@lru_cache(maxsize=16)
+def _told(config: str) -> Any:
     """What a step is told, without the digest of the code, which is told of once and not at every step."""
-    return _without_code(json.loads(step.config))
+    return json.loads(config, object_hook=_without_code)
 
 
-def _without_code(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_code(one) for key, one in value.items() if key != "code"}
-    return [_without_code(one) for one in value] if isinstance(value, list) else value
+def _without_code(value: dict[str, Any]) -> dict[str, Any]:
+    value.pop("code", None)
+    return value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from clspec.diff.change import ABSENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from clspec.diff.view import Path, View
 
@@ -34,9 +34,14 @@ class Leaf:
         return self.new is ABSENT
 
 
-def differing(base: View, head: View) -> Iterator[Leaf]:
-    """Every difference of two views, in the order of the old one, then what is new."""
-    for path, old, new in _differing(base.value, head.value, ()):
+def differing(base: View, head: View, sections: Iterable[str] = ()) -> Iterator[Leaf]:
+    """Every difference of two views, or of some sections of them, in the order of the old one, then what is new."""
+    found = (
+        found
+        for section in sections or dict.fromkeys((*base.value, *head.value))
+        for found in _differing(base.value.get(section, ABSENT), head.value.get(section, ABSENT), (section,))
+    )
+    for path, old, new in found:
         yield Leaf(path=path, old=old, new=new, base=base, head=head)
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clspec import code, load, lock, parse, shape
-from clspec.check import Facts, environments, secrets
+from clspec import code, lock, parse
+from clspec.check import secrets
 from clspec.diagnostic import ClspecError, has_errors, in_order
-from clspec.diff.view import View, view
+from clspec.diff.view import View, view, view_elsewhere
+from clspec.opening import opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
+    from clspec.check import Facts
     from clspec.diagnostic import Diagnostic, Span
     from clspec.load import Document
+    from clspec.opening import Opened, Shaped
 
 
 class NotCompared(ClspecError):
@@ -51,69 +54,41 @@ def read(path: str, name: str | None = None) -> Side:
         NotCompared: it, its lock or its code cannot be read, or it does not have the shape of a spec.
         UsageError: there is no such file.
     """
-    called = name or path
-    document = _document(path, called)
-    version = shape.version(document)
-    if version is not None:
-        message = f"{called} cannot be compared: {version.message}"
-        raise NotCompared(message, (version,))
-    pins, locked = _lock(path, called)
-    plain = _view(document, path, pins)
-    there = {
-        one: _view(environments.there(document, one), path, pins) for one in environments.names(plain.facts.document)
-    }
-    root = plain.facts.root
+    return side(opened(path, name), name or path)
+
+
+def side(found: Opened, name: str) -> Side:
+    """A spec that was opened, called by a name.
+
+    Raises:
+        NotCompared: it, its lock or its code cannot be read, or it does not have the shape of a spec.
+    """
+    if found.plain is None or has_errors(found.unread):
+        why = found.unread[0].message if found.document is not None and found.plain is None else "it cannot be read"
+        message = f"{name} cannot be compared: {why}"
+        raise NotCompared(message, in_order(found.unread))
+    if found.unlocked:
+        message = f"{lock.path_for(name)} cannot be compared: {found.unlocked[0].message}"
+        raise NotCompared(message, found.unlocked)
+    facts, plain = found.plain.facts, view(_whole(found.plain, name))
     return Side(
-        name=called,
-        lock_name=lock.path_for(called),
+        name=name,
+        lock_name=lock.path_for(name),
         plain=plain,
-        environments=there,
-        lock=pins,
-        locked=locked,
-        code=_code(root) if plain.facts.has_root else "",
-        secret=tuple(found.span for found in secrets.told(document.text, called, document, ()) if found.span),
+        environments={one: view_elsewhere(plain, _whole(there, name)) for one, there in found.elsewhere.items()},
+        lock=facts.lock,
+        locked=found.locked,
+        code=_code(facts.root) if facts.has_root else "",
+        secret=tuple(p.span for p in secrets.told(found.text, name, facts.written, ()) if p.span),
     )
 
 
-def _document(path: str, called: str) -> Document:
-    text, problems = load.read(path)
-    document, found = (None, ()) if text is None else load.load(text, called)
-    problems = (*problems, *found)
-    if document is None or has_errors(problems):
-        message = f"{called} cannot be compared: it cannot be read"
-        raise NotCompared(message, problems)
-    return document
-
-
-def _lock(path: str, called: str) -> tuple[lock.Lock | None, Document | None]:
-    place = lock.path_for(path)
-    if not Path(place).exists():
-        return None, None
-    document = _document(place, lock.path_for(called))
-    try:
-        return lock.parse(document.value), document
-    except lock.LockError as error:
-        message = f"{lock.path_for(called)} cannot be compared: {error}"
-        raise NotCompared(message) from error
-
-
-def _view(document: Document, path: str, pins: lock.Lock | None) -> View:
-    """The view of a document, every part of which has the right shape."""
-    found, rest = shape.check(document)
-    spec, unread = parse.parse(rest)
-    problems = (*found, *unread)
-    if has_errors(problems) or not parse.whole(rest):
-        message = f"{document.path} cannot be compared: it does not have the shape of a spec"
-        raise NotCompared(message, in_order(problems))
-    facts = Facts(
-        spec=spec,
-        document=rest,
-        written=document,
-        folder=Path(path).parent,
-        lock=pins,
-        lock_path=lock.path_for(path),
-    )
-    return view(facts)
+def _whole(shaped: Shaped, name: str) -> Facts:
+    """The facts of a document, every part of which has the right shape."""
+    if has_errors(shaped.problems) or not parse.whole(shaped.facts.document):
+        message = f"{name} cannot be compared: it does not have the shape of a spec"
+        raise NotCompared(message, in_order(shaped.problems))
+    return shaped.facts
 
 
 def _code(root: Path) -> str:

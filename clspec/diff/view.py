@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from clspec.check import environments
 from clspec.spec import resolved
 
 if TYPE_CHECKING:
@@ -74,6 +75,12 @@ def view(facts: Facts) -> View:
         value["promotion"]["order"] = [stage["alias"] for stage in value["promotion"]["stages"]]
         value["promotion"]["stages"] = _by(value["promotion"]["stages"], lambda one: one["alias"], at, at, places)
     return View(facts=facts, value=value, places=places)
+
+
+def view_elsewhere(plain: View, facts: Facts) -> View:
+    """The same of a spec as it is in an environment: all that none can change is as it is without one."""
+    changed = {section: _bare(msgspec.to_builtins(getattr(facts.spec, section))) for section in environments.SECTIONS}
+    return View(facts=facts, value={**plain.value, **changed}, places=plain.places)
 
 
 def _bare(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clspec import plan
 from clspec.lower import judging
-from clspec.lower.parts import call, expected, expected_of, listed
+from clspec.lower.parts import call, expected, expected_of, listed, placed
 from clspec.plan import Artifact, ArtifactType, Condition, Input, Kind
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Learning:
             *(self._train(seed) for seed in seeds),
             *(self._predict(seed, shard) for seed in seeds for shard in shards),
             *((self._baseline(),) if judging.compares(self._spec) else ()),
-            *(self._evaluate(seed) for seed in seeds),
+            *self._evaluations(),
             self._gate(),
             self._register(),
         )
@@ -148,6 +148,9 @@ class Learning:
             "group": dataset["group"],
             "protected": [self._make.shape(name) for name in self._make.protected()],
         }
+        needed = placed(training)["resources"]
+        if needed.nodes > 1:  # how many share the work is part of what comes out
+            config["world"] = {"machines": needed.nodes, "processes": needed.processes}
         inputs = (
             Input(name="data", step="snapshot-training", output="data"),
             Input(name="validation", step="snapshot-training", output="validation"),
@@ -226,7 +229,8 @@ class Learning:
             pure=False,
         )
 
-    def _evaluate(self, seed: int) -> plan.Step:
+    def _evaluations(self) -> tuple[plan.Step, ...]:
+        """One step for each seed; all are told the same."""
         golden = self._make.shape(self._make.golden_data)
         config = {
             "task": self._make.task(),
@@ -236,6 +240,9 @@ class Learning:
             "code": self._make.code if judging.runs_code(self._spec) else None,
             **judging.measured_golden(self._spec),
         }
+        return tuple(self._evaluate(seed, config) for seed in self._spec.training.seeds)
+
+    def _evaluate(self, seed: int, config: dict[str, Any]) -> plan.Step:
         champion = (Input(name="baseline", step="baseline", output="predictions"),)
         inputs = (
             Input(name="data", step="snapshot-golden", output="data"),
@@ -316,8 +323,18 @@ class Learning:
         made = self._make.step(
             "notify", Kind.NOTIFY, config, ("notify",), inputs=inputs, needs=needs, pure=False, always=True
         )
+        return (replace(made, secrets=self._webhooks()),)
+
+    def _webhooks(self) -> tuple[plan.Secret, ...]:
+        """Each webhook once, with its place on a cluster where any entry names one; none has two, as was checked."""
+        places = {n.webhook_env: n.kubernetes for n in self._spec.notify if n.kubernetes}
         names = sorted({n.webhook_env for n in self._spec.notify})
-        return (replace(made, secrets=tuple(plan.Secret(env=name) for name in names)),)
+        return tuple(
+            plan.Secret(env=name, name=places[name].name, key=places[name].key)
+            if name in places
+            else plan.Secret(env=name)
+            for name in names
+        )
 
 
 def _pins(step: str) -> Input:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import singledispatchmethod
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from clspec.diagnostic import did_you_mean
 from clspec.predicate.functions import FUNCTIONS, instead_of
@@ -30,7 +30,7 @@ from clspec.predicate.tree import (
 from clspec.predicate.types import COMPARABLE, NUMERIC, ORDERED, TEXT, ColumnType, common, in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _SHOWN = 40
 """Characters of an expression that a message repeats."""
@@ -47,11 +47,19 @@ def check(expression: Expression, columns: Mapping[str, ColumnType]) -> tuple[Pr
 
 def understand(text: str, columns: Mapping[str, ColumnType]) -> tuple[Expression | None, tuple[Problem, ...]]:
     """The tree of a predicate that makes sense on these columns, or else None and what is wrong with it."""
+    return _understood(text, tuple(columns.items()))
+
+
+@lru_cache(maxsize=8192)
+def _understood(
+    text: str, columns: tuple[tuple[str, ColumnType], ...]
+) -> tuple[Expression | None, tuple[Problem, ...]]:
+    """The same; several rules ask about every predicate, and scenarios repeat the predicates of their guards."""
     try:
         expression = parse(text)
     except PredicateError as error:
         return None, (error.problem,)
-    problems = check(expression, columns)
+    problems = check(expression, dict(columns))
     return (None if problems else expression), problems
 
 
@@ -60,6 +68,8 @@ class _Judge:
 
     def __init__(self, columns: Mapping[str, ColumnType]) -> None:
         self._columns = columns
+        self._apart = len({name.lower() for name in columns}) == len(columns)
+        """Whether no two columns differ in nothing but case."""
         self._words: set[Column] = set()
         """Columns that stand where a string could: `night` in `lighting = night`."""
         self.problems: list[Problem] = []
@@ -67,36 +77,32 @@ class _Judge:
     def blame(self, expression: Expression, message: str, hint: str = "", code: str = ILL_TYPED) -> None:
         self.problems.append(Problem(code, message, expression.start, expression.end, hint))
 
-    @singledispatchmethod
     def type_of(self, expression: Expression) -> ColumnType | None:
-        raise TypeError(type(expression))
+        return _TYPE_OF[type(expression)](self, expression)
 
-    @type_of.register(Literal)
     def _literal(self, expression: Literal) -> ColumnType | None:
         return expression.type
 
-    @type_of.register(Column)
     def _column(self, expression: Column) -> ColumnType | None:
         name = expression.name
         if name not in self._columns:
             hint = _column_hint(expression, self._columns, word=expression.quoted or expression in self._words)
             self.blame(expression, f"there is no column `{name}`", hint, UNKNOWN_COLUMN)
             return None
+        if self._apart:
+            return self._columns[name]
         twins = [other for other in self._columns if other != name and other.lower() == name.lower()]
         if twins:
             message = f"`{name}` cannot be told from `{twins[0]}`: DuckDB takes them for one column"
             self.blame(expression, message, "rename one of them in the source", UNKNOWN_COLUMN)
         return self._columns[name]
 
-    @type_of.register(And)
-    @type_of.register(Or)
     def _chain(self, expression: And | Or) -> ColumnType | None:
         word = "and" if isinstance(expression, And) else "or"
         for before, operand in zip((None, *expression.operands), expression.operands, strict=False):
             self._needs_boolean(operand, word, before)
         return ColumnType.BOOLEAN
 
-    @type_of.register(Not)
     def _not(self, expression: Not) -> ColumnType | None:
         self._needs_boolean(expression.operand, "not", None)
         return ColumnType.BOOLEAN
@@ -111,12 +117,10 @@ class _Judge:
             hint = f"repeat the comparison: `{word} {compared}`"
         self.blame(operand, f"`{word}` takes what is true or false; {_is(operand, found)}", hint)
 
-    @type_of.register(IsNull)
     def _null_test(self, expression: IsNull) -> ColumnType | None:
         self.type_of(expression.operand)
         return ColumnType.BOOLEAN
 
-    @type_of.register(Comparison)
     def _comparison(self, expression: Comparison) -> ColumnType | None:
         left, right = expression.parts
         if isinstance(right, Column) and isinstance(left, Column) and self._columns.get(left.name) in TEXT:
@@ -125,32 +129,26 @@ class _Judge:
         self._alike((left, right), allowed, f"`{expression.operator}`")
         return ColumnType.BOOLEAN
 
-    @type_of.register(Between)
     def _between(self, expression: Between) -> ColumnType | None:
         self._alike(expression.parts, ORDERED, "`between`")
         return ColumnType.BOOLEAN
 
-    @type_of.register(In)
     def _in(self, expression: In) -> ColumnType | None:
         self._alike(expression.parts, COMPARABLE, "`in`")
         return ColumnType.BOOLEAN
 
-    @type_of.register(Like)
     def _like(self, expression: Like) -> ColumnType | None:
         self._needs(expression.operand, TEXT, "`like`")
         return ColumnType.BOOLEAN
 
-    @type_of.register(Arithmetic)
     def _arithmetic(self, expression: Arithmetic) -> ColumnType | None:
         sign = f"`{expression.operator}`"
         found = [self._needs(operand, NUMERIC, sign) for operand in expression.parts]
         return ColumnType.DOUBLE if expression.operator == "/" else _joined(found)
 
-    @type_of.register(Negative)
     def _negative(self, expression: Negative) -> ColumnType | None:
         return self._needs(expression.operand, NUMERIC, "`-`")
 
-    @type_of.register(Call)
     def _call(self, expression: Call) -> ColumnType | None:
         function = FUNCTIONS[expression.function]
         found = self._alike(expression.arguments, function.takes, f"`{function.name}`")
@@ -167,6 +165,8 @@ class _Judge:
     def _alike(self, operands: Sequence[Expression], allowed: frozenset[ColumnType], user: str) -> ColumnType | None:
         """The operands' common type, each of them judged by the first that is no literal."""
         found = [self._needs(operand, allowed, user) for operand in operands]
+        if found[0] is not None and all(one is found[0] for one in found):
+            return found[0]
         typed = [(operand, one) for operand, one in zip(operands, found, strict=True) if one is not None]
         lead = next((pair for pair in typed if not isinstance(pair[0], Literal)), typed[0] if typed else None)
         if lead is None or not self._all_like(lead, typed):
@@ -179,6 +179,23 @@ class _Judge:
             message = f"{_is(lead[0], lead[1])}, {_is(operand, one)}: they cannot be compared"
             self.blame(operand, message, _as_literal(operand, lead[1]) or "nothing is converted by itself")
         return not strangers
+
+
+_TYPE_OF: dict[type[Expression], Callable[[_Judge, Any], ColumnType | None]] = {
+    Literal: _Judge._literal,
+    Column: _Judge._column,
+    And: _Judge._chain,
+    Or: _Judge._chain,
+    Not: _Judge._not,
+    IsNull: _Judge._null_test,
+    Comparison: _Judge._comparison,
+    Between: _Judge._between,
+    In: _Judge._in,
+    Like: _Judge._like,
+    Arithmetic: _Judge._arithmetic,
+    Negative: _Judge._negative,
+    Call: _Judge._call,
+}
 
 
 def _joined(found: Sequence[ColumnType | None]) -> ColumnType | None:

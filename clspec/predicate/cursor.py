@@ -25,11 +25,8 @@ class Cursor:
         self._tokens = tokens
         self._place = 0
         self._open: list[Token] = []
-
-    @property
-    def now(self) -> Token:
+        self.now = tokens[0]
         """The token to be read."""
-        return self._tokens[self._place]
 
     @property
     def next(self) -> Token:
@@ -44,7 +41,9 @@ class Cursor:
     def take(self) -> Token:
         """Read a token."""
         token = self.now
-        self._place = min(self._place + 1, len(self._tokens) - 1)
+        if token.kind is not Kind.END:
+            self._place += 1
+            self.now = self._tokens[self._place]
         return token
 
     def at_end(self) -> bool:
@@ -84,8 +83,8 @@ class Cursor:
         self._open.pop()
 
     def fitting(self, node: _Node) -> _Node:
-        """The node, if it is not too deep."""
-        if node.depth > MAX_DEPTH:
+        """The node, if it is not too deep, which takes a token a level."""
+        if len(self._tokens) > MAX_DEPTH and node.depth > MAX_DEPTH:
             raise _too_deep(node.start, node.end)
         return node
 

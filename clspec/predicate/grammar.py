@@ -13,6 +13,7 @@ primary = literal | column | function "(" any ("," any)* ")" | "(" any ")"
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from clspec.diagnostic import did_you_mean
@@ -50,6 +51,7 @@ MAX_LENGTH = 4096
 _EMPTY = "a list holds at least one value and does not end in a comma"
 
 
+@lru_cache(maxsize=8192)
 def parse(text: str) -> Expression:
     """The tree of a predicate. Whether its columns exist and its types fit is for `check` to say.
 
@@ -90,6 +92,8 @@ class _Parser(Cursor):
         return self.fitting(join(operands, start=start, end=self.end))
 
     def _negated(self) -> Expression:
+        if not self.now.is_keyword("not"):
+            return self._test()
         starts = self.prefixes(lambda: self.now.is_keyword("not"))
         expression = self._test()
         for start in reversed(starts):
@@ -174,13 +178,15 @@ class _Parser(Cursor):
     def _operators(self, signs: tuple[str, ...], operand: Callable[[], Expression]) -> Expression:
         start = self.now.start
         left = operand()
-        while self.now.is_sign(*signs):
+        while self.now.kind is Kind.SIGN and self.now.value in signs:
             sign = self.take().value
             right = operand()
             left = self.fitting(Arithmetic(sign, left, right, start=start, end=self.end))
         return left
 
     def _signed(self) -> Expression:
+        if self.now.kind is not Kind.SIGN:
+            return self._primary()
         starts = self.prefixes(lambda: self.now.is_sign("-") and self.next.kind is not Kind.NUMBER)
         expression = self._primary()
         for start in reversed(starts):
@@ -235,16 +241,18 @@ class _Parser(Cursor):
 
     def _literal(self) -> Literal | None:
         token = self.now
-        if token.is_sign("-") and self.next.kind is Kind.NUMBER:
-            self.take()
-            return number(self.take(), token.start, negative=True)
-        if token.kind is Kind.NUMBER:
-            return number(self.take(), token.start, negative=False)
-        if token.kind is Kind.WORD and token.text.lower() in TEMPORAL and self.next.kind is Kind.STRING:
-            return temporal(self.take(), self.take())
         if token.kind is Kind.STRING:
             self.take()
             return Literal(token.value, ColumnType.STRING, start=token.start, end=token.end)
+        if token.kind is Kind.NUMBER:
+            return number(self.take(), token.start, negative=False)
+        if token.is_sign("-") and self.next.kind is Kind.NUMBER:
+            self.take()
+            return number(self.take(), token.start, negative=True)
+        if token.kind is not Kind.WORD:
+            return None
+        if token.text.lower() in TEMPORAL and self.next.kind is Kind.STRING:
+            return temporal(self.take(), self.take())
         if token.is_keyword("true", "false"):
             self.take()
             return Literal(token.value == "true", ColumnType.BOOLEAN, start=token.start, end=token.end)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from clspec.predicate.problem import UNREADABLE, PredicateError, Problem
 
@@ -30,8 +30,7 @@ class Kind(Enum):
     END = "end"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A word or sign. `text` is as written; `value` is without quotes, and keywords are in lower case."""
 
     kind: Kind
@@ -111,12 +110,11 @@ _QUOTES = {
 
 _LONGEST_FIRST = sorted([*_SIGNS, *_SLIPS], key=lambda sign: (-len(sign), sign))
 _TOKEN = re.compile(
-    r"(?P<space>[ \t\n]+)"
-    r"|(?P<word>[^\W\d]\w*)"
+    r"[ \t\n]*+(?:(?P<word>[^\W\d]\w*)"
     r"|(?P<number>\.?[0-9](?:[eE][+-](?=[0-9])|[\w.])*)"
     r"|(?P<string>'(?:[^']|'')*+')"
     r'|(?P<name>"(?:[^"]|"")*+")'
-    "|(?P<sign>" + "|".join(map(re.escape, _LONGEST_FIRST)) + ")"
+    "|(?P<sign>" + "|".join(map(re.escape, _LONGEST_FIRST)) + "))"
 )
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _HIDDEN = re.compile(
@@ -145,22 +143,23 @@ def wrong(start: int, end: int, message: str, hint: str = "") -> PredicateError:
 
 def _tokens(text: str) -> Iterator[Token]:
     place = 0
-    while place < len(text):
-        match = _TOKEN.match(text, place)
-        if match is None:
-            raise _stray(text, place)
-        kind, word = match.lastgroup or "", match.group()
-        if kind != "space":
-            yield _token(kind, word, place)
-        place = match.end()
+    for match in iter(_TOKEN.scanner(text).match, None):
+        group = match.lastgroup or ""
+        word, place = match[group], match.end()
+        kind, value, message, hint = _known(group, word)
+        start = place - len(word)
+        if message:
+            raise wrong(start, place, message, hint)
+        yield Token(kind, word, value, start)
+    if place < len(text) and (rest := text[place:].lstrip(" \t\n")):
+        raise _stray(text, len(text) - len(rest))
 
 
-def _token(kind: str, text: str, start: int) -> Token:
-    token = Token(Kind(kind), text, _VALUES[kind](text), start)
-    message, hint = _CHECKS[kind](token)
-    if message:
-        raise wrong(start, token.end, message, hint)
-    return token
+@lru_cache(maxsize=4096)
+def _known(group: str, text: str) -> tuple[Kind, str, str, str]:
+    """What a word or sign is, its value, and what is wrong with it and how to mend that; specs repeat their words."""
+    token = Token(Kind(group), text, _VALUES[group](text), 0)
+    return token.kind, token.value, *_CHECKS[group](token)
 
 
 def _word_value(text: str) -> str:

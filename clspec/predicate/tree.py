@@ -5,8 +5,8 @@ Every node knows the stretch of text it was read from, which takes no part in co
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -26,15 +26,19 @@ PRODUCTS = ("*", "/", "%")
 class Expression:
     """Any part of a predicate that has a value."""
 
+    __match_args__: ClassVar[tuple[str, ...]]
+    """What a node holds, without where it stands."""
     start: int = field(default=0, compare=False, repr=False, kw_only=True)
     end: int = field(default=0, compare=False, repr=False, kw_only=True)
 
     @property
     def parts(self) -> tuple[Expression, ...]:
         """The expressions directly inside this one, in the order of the text."""
-        held = (getattr(self, one.name) for one in fields(self))
-        listed = (one if isinstance(one, tuple) else (one,) for one in held)
-        return tuple(part for parts in listed for part in parts if isinstance(part, Expression))
+        found: list[Expression] = []
+        for name in self.__match_args__:
+            held = getattr(self, name)
+            found += [one for one in (held if isinstance(held, tuple) else (held,)) if isinstance(one, Expression)]
+        return tuple(found)
 
     @property
     def depth(self) -> int:

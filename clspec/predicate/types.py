@@ -23,6 +23,8 @@ class ColumnType(Enum):
     DATE = "date"
     BINARY = "binary"
 
+    __hash__ = object.__hash__  # each is there once; Python's own hashes their names anew each time
+
 
 NUMERIC = frozenset({ColumnType.INTEGER, ColumnType.DOUBLE})
 ORDERED = NUMERIC | {ColumnType.STRING, ColumnType.TIMESTAMP, ColumnType.DATE}

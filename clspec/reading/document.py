@@ -59,6 +59,15 @@ class Document:
         start, end = self._marks.bounds(self._find(pointer)[1])
         return self.text[start:end]
 
+    def key_text_of(self, pointer: Pointer) -> str:
+        """The key that a path ends in as it was written, with its quotes.
+
+        Raises:
+            KeyError: the document has nothing there.
+        """
+        start, end = self._marks.bounds(self._find(pointer)[0])
+        return self.text[start:end]
+
     def inside(self, pointer: Pointer, start: int, end: int) -> Span:
         """Where the characters from `start` to before `end` of the string at a path stand, at least one.
 

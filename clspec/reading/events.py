@@ -16,10 +16,10 @@ from yaml.events import (
 )
 
 from clspec.reading.anchors import Anchors
-from clspec.reading.findings import Stop
+from clspec.reading.findings import Finding, Stop
 from clspec.reading.hidden import visible
 from clspec.reading.progress import MAX_DEPTH, Key, Progress, Sink
-from clspec.reading.scalars import NOT_FINITE, OddNumber, Plain
+from clspec.reading.scalars import NOT_FINITE, OddNumber, Plain, ReadOtherwise, Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +96,8 @@ class Builder:
                         value = plain[value]
                     except OddNumber as problem:
                         value = self._odd_number(problem, container, key)
+                    except ReadOtherwise as told:
+                        value = self._read_otherwise(told, container, key)
                 elif event.style == '"' and ("\0" in value or not value.isascii()):
                     value = self._checked(value, container, key)
                 if special:
@@ -184,6 +186,11 @@ class Builder:
             value = self._plain[key]
         except OddNumber as problem:
             value = problem.stand_in
+        except ReadOtherwise as told:
+            value = told.value
+            if isinstance(value, str):
+                self._read_otherwise(told, container, key)
+                return
         if not isinstance(value, str):
             said = f"`{visible(key)}` is {_KINDS[type(value)]}" if key else "nothing stands before the `:`"
             hint = f"quote it: `'{visible(key)}'`" if key else "quote a value that begins with `:`"
@@ -234,6 +241,19 @@ class Builder:
         message = f"`{visible(self._progress.text[start:end])}` {said}"
         self._progress.add(problem.code, self._progress.pointer(container, key), message, "quote it if it is a name")
         return problem.stand_in
+
+    def _read_otherwise(self, told: ReadOtherwise, container: Any, key: Key) -> Scalar:
+        """A value that other tools take for something else: it is what YAML 1.2 says, and quotes would tell everybody."""
+        progress = self._progress
+        start, end = progress.marks.bounds(progress.latest)
+        text = progress.text[start:end]
+        ours = "a text" if isinstance(told.value, str) else f"{told.value}"
+        plain = text if isinstance(told.value, str) else str(told.value)
+        fix = f"'{plain}'" if isinstance(told.value, str) else plain
+        message = f"`{visible(text)}` is {ours} here, and {told.other} to tools that read YAML 1.1"
+        pointer = progress.pointer(container, key)
+        progress.findings.add(Finding("CLS211", pointer, start, end, message, f"write `{fix}`", fix=fix))
+        return told.value
 
     def _checked(self, value: str, container: Any, key: Key) -> str:
         """A quoted string without what only an escape can smuggle in."""

@@ -31,6 +31,8 @@ class Finding(NamedTuple):
     hint: str = ""
     first: tuple[int, dict[str, Any], str] | None = None
     """For a key given twice: the number and the value of the mapping, and the key."""
+    fix: str = ""
+    """What mends it if it stands in its place; nothing where a person has to say."""
 
 
 class Findings:

@@ -36,15 +36,65 @@ class OddNumber(Exception):  # a value that has to be told of, not a failure
         self.stand_in = stand_in
 
 
+class ReadOtherwise(Exception):  # a value that has to be told of, not a failure
+    """A text that tools which follow YAML 1.1 take for something else than this `value`: for `other`."""
+
+    def __init__(self, value: Scalar, other: str) -> None:
+        super().__init__(other)
+        self.value = value
+        self.other = other
+
+
+_OLD_FIRST = frozenset("yYnNoO0123456789+-.")
+_OLD_WORDS = {
+    **dict.fromkeys(("yes", "Yes", "YES", "on", "On", "ON"), "true"),
+    **dict.fromkeys(("no", "No", "NO", "off", "Off", "OFF"), "false"),
+}
+_SIXTY = r"(?::[0-5]?[0-9])+"
+_OLD_NUMBER = re.compile(
+    r"[-+]?(?:(?P<octal>0[0-7_]+)|(?P<text>0[0-9]*[89][0-9]*)|(?P<binary>0b[01_]+)"
+    rf"|(?P<sixty>[1-9][0-9_]*{_SIXTY}|[0-9][0-9_]*{_SIXTY}\.[0-9_]*)"
+    r"|(?=[^_]*_)(?P<grouped>[1-9][0-9_]*|0x[0-9a-fA-F_]+|(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?))"
+)
+_OLD_NAMES = {
+    "octal": "an octal number",
+    "text": "a text",
+    "binary": "a binary number",
+    "sixty": "a number in base sixty",
+    "grouped": "a number",
+}
+
+
+def elsewhere(text: str) -> str | None:
+    """What an unquoted scalar is to tools that follow YAML 1.1, where they differ: https://yaml.org/type/.
+
+    Dates are left out: to everybody they say the same.
+    """
+    if text[:1] not in _OLD_FIRST or text == "0":
+        return None
+    if text in _OLD_WORDS:
+        return _OLD_WORDS[text]
+    found = _OLD_NUMBER.fullmatch(text)
+    if found is None:
+        return None
+    if found["octal"] and len(found["octal"].lstrip("0")) <= 1 and "_" not in found["octal"]:
+        return None  # one digit is the same number
+    return _OLD_NAMES[str(found.lastgroup)]
+
+
 class Plain(dict[str, Scalar]):
     """What unquoted texts mean, the short ones remembered: specs say the same words over and over.
 
     Raises:
         OddNumber: on a look-up of a number that is not finite or not in 64 bits.
+        ReadOtherwise: on a look-up of a text that YAML 1.1 reads otherwise.
     """
 
     def __missing__(self, text: str) -> Scalar:
         value = meaning(text)
+        other = elsewhere(text)
+        if other is not None:
+            raise ReadOtherwise(value, other)
         if len(text) <= 40 and len(self) < 20_000:  # noqa: PLR2004  # bounds the memory, nothing else
             self[text] = value
         return value

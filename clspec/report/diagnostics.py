@@ -33,7 +33,7 @@ def as_text(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str], *, co
     """All problems, one block each, and a line that counts them; nothing where there are none."""
     palette = _COLOURS if colours else _PLAIN
     reset = "\033[0m" if colours else ""
-    lines = {path: _masked(_lines(text), path, diagnostics) for path, text in sources.items()}
+    lines = {path: lines_of(text, path, diagnostics) for path, text in sources.items()}
     blocks = [_block(d, lines.get(d.path, []), palette, reset) for d in diagnostics[:_CAP]]
     if not blocks:
         return ""
@@ -46,8 +46,9 @@ _MASKED = "CLS316"
 """Where a problem of this code is, no line is shown as it stands."""
 
 
-def _masked(lines: list[str], path: str, diagnostics: Sequence[Diagnostic]) -> list[str]:
+def lines_of(text: str, path: str, diagnostics: Sequence[Diagnostic]) -> list[str]:
     """The lines of a file with stars in the place of literal secrets, whichever problem they are shown for."""
+    lines = _lines(text)
     for span in (d.span for d in diagnostics if d.code == _MASKED and d.path == path and d.span is not None):
         for number in range(span.line, min(span.end_line, len(lines)) + 1):
             line = lines[number - 1]
@@ -91,6 +92,9 @@ def _block(found: Diagnostic, lines: Sequence[str], palette: Mapping[str, str], 
     rows = [f"{palette['bold']}{_place(found)}{reset}: {name}: {visible(_cut(found.message))}"]
     if found.span is not None and 0 < found.span.line <= len(lines):
         rows += _excerpt(found.span, lines[found.span.line - 1], palette[level], palette["dim"], reset)
+    for other in found.related:
+        place = f"{found.path}:{other.span.line}:{other.span.column}"
+        rows.append(f"  {palette['dim']}={reset} {visible(other.message)}: {visible(place)}")
     if found.hint:
         rows.append(f"  {palette['dim']}={reset} {visible(_cut(found.hint))}")
     return "\n".join(rows) + "\n"
@@ -141,7 +145,13 @@ def _plain(found: Diagnostic) -> dict[str, Any]:
         "end_line": span.end_line if span else None,
         "end_column": span.end_column if span else None,
         "where": found.where or None,
+        "related": [{"message": other.message, **_place_of(other.span)} for other in found.related],
+        "fix": {"text": found.fix.text, **_place_of(found.fix.span)} if found.fix else None,
     }
+
+
+def _place_of(span: Span) -> dict[str, int]:
+    return {"line": span.line, "column": span.column, "end_line": span.end_line, "end_column": span.end_column}
 
 
 def visible_lines(text: str) -> str:

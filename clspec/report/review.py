@@ -76,7 +76,8 @@ def cost_lines(review: Review) -> tuple[str, ...]:
         return (f"not known: {visible(review.no_costs)}",)
     before = {one.pipeline: one for one in review.costs.before}
     after = {one.pipeline: one for one in review.costs.after}
-    return tuple(_cost(name, before.get(name), after.get(name)) for name in dict.fromkeys((*before, *after)))
+    lines = [_cost(name, before.get(name), after.get(name)) for name in dict.fromkeys((*before, *after))]
+    return (*lines, *([f"what runs took is not known: {visible(review.costs.note)}"] if review.costs.note else []))
 
 
 def _cost(name: str, before: Expense | None, after: Expense | None) -> str:
@@ -88,7 +89,11 @@ def _amounts(one: Expense | None) -> str:
     if one is None:
         return "not there"
     open_ = f", and {one.unlimited} steps without a timeout" if one.unlimited else ""
-    return f"{one.steps} steps, at most {one.gpu_hours:.3g} GPU-hours and {one.core_hours:.3g} core-hours{open_}"
+    most = f"{one.steps} steps, at most {one.gpu_hours:.3g} GPU-hours and {one.core_hours:.3g} core-hours{open_}"
+    if not one.seen:
+        return most
+    took = f"{one.seen_gpu_hours:.3g} GPU-hours and {one.seen_core_hours:.3g} core-hours"
+    return f"{most}; by earlier runs of {one.seen} of them {took}"
 
 
 def as_json(outcomes: Sequence[Outcome]) -> str:
@@ -125,6 +130,9 @@ def _expense(one: Expense) -> dict[str, Any]:
         "gpu_hours": one.gpu_hours,
         "core_hours": one.core_hours,
         "steps_without_timeout": one.unlimited,
+        "steps_seen": one.seen,
+        "seen_gpu_hours": one.seen_gpu_hours,
+        "seen_core_hours": one.seen_core_hours,
     }
 
 

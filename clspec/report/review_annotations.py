@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from clspec.diff.change import Failure, Review
 from clspec.diff.levels import LEVELS, Level
+from clspec.report.annotations import SARIF_SCHEMA, command, location
 from clspec.report.diagnostics import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from clspec.diagnostic import Span
     from clspec.diff.change import Change
 
 _SARIF = {Level.BLOCK: "error", Level.REVIEW: "warning", Level.INFO: "note"}
 _COMMANDS = {Level.BLOCK: "error", Level.REVIEW: "warning", Level.INFO: "notice"}
-_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _RULE = "review/"
 
 
@@ -39,13 +38,13 @@ def as_sarif(outcomes: Sequence[Review | Failure], version: str) -> str:
     invocation = {"executionSuccessful": not failed, "toolExecutionNotifications": notes}
     driver = {"name": "clspec", "version": version, "rules": rules}
     run = {"tool": {"driver": driver}, "invocations": [invocation], "columnKind": "unicodeCodePoints"}
-    found = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [{**run, "results": results}]}
+    found = {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [{**run, "results": results}]}
     return json.dumps(found, indent=2) + "\n"
 
 
 def _results(one: Review | Failure) -> Iterator[dict[str, Any]]:
     for problem in one.problems:
-        where = [_location(problem.path, problem.span)]
+        where = [location(problem.path, problem.span)]
         text = visible(problem.message)
         yield {
             "ruleId": problem.code,
@@ -64,28 +63,10 @@ def _result(spec: str, change: Change) -> dict[str, Any]:
         "ruleId": f"{_RULE}{change.row}",
         "level": _SARIF[change.level],
         "message": {"text": visible(f"{change.where}: {change.sentence}")},
-        "locations": [_location(head.path if head else spec, head.span if head else None)],
+        "locations": [location(head.path if head else spec, head.span if head else None)],
         "partialFingerprints": {"clspecChange/v1": hashlib.sha256(identity.encode()).hexdigest()},
     }
     return found
-
-
-def _location(path: str, span: Span | None) -> dict[str, Any]:
-    physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(path)}}
-    if span:
-        physical["region"] = {
-            "startLine": span.line,
-            "startColumn": span.column,
-            "endLine": span.end_line,
-            "endColumn": span.end_column,
-        }
-    return {"physicalLocation": physical}
-
-
-def _uri(path: str) -> str:
-    """A path as a relative reference."""
-    plain = "-._~/" + "".join(map(chr, (*range(48, 58), *range(65, 91), *range(97, 123))))
-    return "".join(c if c in plain else "".join(f"%{byte:02X}" for byte in c.encode()) for c in path)
 
 
 def as_github(outcomes: Sequence[Review | Failure]) -> str:
@@ -95,33 +76,11 @@ def as_github(outcomes: Sequence[Review | Failure]) -> str:
 
 def _commands(one: Review | Failure) -> Iterator[str]:
     if isinstance(one, Failure):
-        yield _command("error", one.spec, None, "clspec: not compared", one.reason)
+        yield command("error", one.spec, None, "clspec: not compared", one.reason)
     for problem in one.problems:
-        yield _command(problem.severity.value, problem.path, problem.span, problem.code, problem.message)
+        yield command(problem.severity.value, problem.path, problem.span, problem.code, problem.message)
     for change in one.changes if isinstance(one, Review) else ():
         head = change.head
         path, span = (head.path, head.span) if head else (one.spec, None)
         title = f"{change.level.value}: {LEVELS[change.row].title}"
-        yield _command(_COMMANDS[change.level], path, span, title, f"{change.where}: {change.sentence}")
-
-
-def _command(kind: str, path: str, span: Span | None, title: str, message: str) -> str:
-    properties = {"file": path, **_lines(span), "title": title}
-    told = ",".join(f"{key}={_property(str(value))}" for key, value in properties.items())
-    return f"::{kind} {told}::{_data(message)}"
-
-
-def _lines(span: Span | None) -> dict[str, int]:
-    if span is None:
-        return {}
-    lines = {"line": span.line, "endLine": span.end_line}
-    return {**lines, "col": span.column, "endColumn": span.end_column} if span.line == span.end_line else lines
-
-
-def _data(text: str) -> str:
-    """As the runner decodes it: a percent sign and line breaks by their codes; nothing hidden is left."""
-    return "%0A".join(visible(line).replace("%", "%25") for line in text.split("\n"))
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+        yield command(_COMMANDS[change.level], path, span, title, f"{change.where}: {change.sentence}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache, reduce
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,29 @@ if TYPE_CHECKING:
 KNOWN_VERSION = "clspec.dev/v1alpha1"
 
 
+_VERSION = re.compile(r"clspec\.dev/v([0-9]{1,6})(?:(alpha|beta)([0-9]{1,6}))?")
+
+
+def _order(name: str) -> tuple[int, int, int] | None:
+    """What tells which of two versions is the newer one, as Kubernetes orders them: v1alpha1, v1beta1, v1, v2alpha1."""
+    found = _VERSION.fullmatch(name)
+    if found is None:
+        return None
+    stage = {"alpha": 0, "beta": 1}.get(found[2] or "", 2)
+    return int(found[1]), stage, int(found[3] or 0)
+
+
 def version(document: Document) -> Diagnostic | None:
     """What is wrong with the language version; where it is unknown nothing else can be judged."""
     found = document.value.get("apiVersion")
     if found == KNOWN_VERSION or "apiVersion" not in document.value:
         return None
     message = f"this clspec reads `{KNOWN_VERSION}`, not {shown(found)}"
-    hint = "install a newer clspec" if str(found).startswith("clspec.dev/v") else f"write `apiVersion: {KNOWN_VERSION}`"
+    hint = f"write `apiVersion: {KNOWN_VERSION}`"
+    if isinstance(found, str) and (order := _order(found)) is not None:
+        newer = order > (_order(KNOWN_VERSION) or ())
+        message = f"the file is of {'a newer' if newer else 'an older'} language, {shown(found)}; {message}"
+        hint = "install a newer clspec" if newer else f"write `{KNOWN_VERSION}`, and see what `clspec check` says then"
     pointer = ("apiVersion",)
     return problem("CLS210", message, path=document.path, span=document.span(pointer), hint=hint, where="apiVersion")
 
@@ -62,15 +79,31 @@ def _fractions(value: Any) -> list[Pointer]:
 
     These are the places that complain once every such number has a fraction.
     """
-    broken = _broken(value)
-    if broken is value:
+    suspects = [key for key, section in value.items() if _holds_whole(section)]
+    if not suspects:
         return []
+    broken = {**value, **{key: _broken(value[key]) for key in suspects}}
     places = [tuple(e.instance_path) for e in _validator().iter_errors(broken) if e.kind.name == "type"]
     return [at for at in places if _is_whole(reduce(lambda found, step: found[step], at, value))]
 
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, float) and value.is_integer()
+
+
+def _holds_whole(value: Any) -> bool:
+    """Whether a number such as `3.0` is anywhere in it; asked of every section, so that it has to be quick."""
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        kind = type(item)
+        if kind is dict:
+            todo += item.values()
+        elif kind is list:
+            todo += item
+        elif kind is float and item.is_integer():
+            return True
+    return False
 
 
 def _broken(value: Any) -> Any:

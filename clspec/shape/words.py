@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clspec.codes import problem
-from clspec.diagnostic import START, did_you_mean
+from clspec.diagnostic import START, Fix, Related, did_you_mean
 from clspec.reading.hidden import visible
-from clspec.reading.scalars import OddNumber, meaning
+from clspec.shape import surely
 from clspec.shape.published import SchemaError, about, alternatives, homes, schema_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def said(error: SchemaError, document: Document, slipped: dict[Pointer, set[str]
     kind = error.kind
     slips = slipped.get(at, set())
     if kind.name == "additionalProperties":
-        yield from _unknown_keys(at, kind.unexpected, schema_of(error), document)
+        yield from _unknown_keys(at, error, document)
     elif kind.name == "required":
         if kind.property not in slips:
             yield _missing_key(at, kind.property, schema_of(error), document)
@@ -45,13 +45,33 @@ def said(error: SchemaError, document: Document, slipped: dict[Pointer, set[str]
         if isinstance(error.instance, dict):  # anything else is of the wrong type, which is an error of its own
             yield from _one_of(at, error, slips, document)
     else:
-        at = (*at, _second(error.instance)) if kind.name == "uniqueItems" else at
+        related: tuple[Related, ...] = ()
+        if kind.name == "uniqueItems":
+            second = _second(error.instance)
+            first = error.instance.index(error.instance[second])
+            related = (Related(document.span((*at, first)), "first given here"),)
+            at = (*at, second)
         code, message, hint = _WORDS.get(kind.name, _otherwise)(error)
-        yield problem(code, message, path=document.path, span=document.span(at), hint=hint, where=document.where(at))
+        span, where, fix = document.span(at), document.where(at), _fix(error, at, document)
+        yield problem(
+            code, message, path=document.path, span=span, hint=hint, where=where, related=related, fix=fix
+        )
 
 
-def _unknown_keys(at: Pointer, keys: Iterable[str], schema: Any, document: Document) -> Iterator[Diagnostic]:
+def _fix(error: SchemaError, at: Pointer, document: Document) -> Fix | None:
+    """What mends a value, if that is certain; a secret is told of elsewhere and never repeated."""
+    text = None
+    if error.kind.name == "type":
+        text = surely.value(error.kind.types, error.instance, document.text_of(at))
+    elif error.kind.name == "pattern" and not document.text_of(at).startswith(("*", "|", ">")):
+        text = surely.quantity(error.kind.pattern, error.instance)
+    return Fix(document.span(at), text) if text is not None else None
+
+
+def _unknown_keys(at: Pointer, error: SchemaError, document: Document) -> Iterator[Diagnostic]:
+    schema, keys = schema_of(error), error.kind.unexpected
     known = schema.get("properties", {})
+    taken: list[str] = [*error.instance]
     pattern = next(iter(schema.get("patternProperties", {})), None)
     for number, key in enumerate(keys):
         here = (*at, key)
@@ -59,12 +79,20 @@ def _unknown_keys(at: Pointer, keys: Iterable[str], schema: Any, document: Docum
         if pattern is None or known:
             code, message = "CLS201", f"unknown key `{visible(key)}`{place}"
             hint = _key_hint(key, known) if number < _SLIPS else ""
+            meant_key = surely.key(key, known, taken) if hint.startswith("did you mean") else None
         else:
             code, message = "CLS205", f"`{visible(key)}` cannot be a name{place}"
-            hint = _PATTERNS.get(pattern, f"it must match {pattern}")
-        yield problem(
-            code, message, path=document.path, span=document.key_span(here), hint=hint, where=document.where(here)
-        )
+            hint, meant_key = _PATTERNS.get(pattern, f"it must match {pattern}"), None
+        span, where, fix = document.key_span(here), document.where(here), None
+        if meant_key is not None:
+            taken.append(meant_key)  # two slips of one key are not both mended
+            fix = Fix(span, _as_quoted(document.key_text_of(here), meant_key))
+        yield problem(code, message, path=document.path, span=span, hint=hint, where=where, fix=fix)
+
+
+def _as_quoted(raw: str, word: str) -> str:
+    """A word in the quotes that another one stood in."""
+    return f"{raw[0]}{word}{raw[0]}" if raw[:1] in ("'", '"') else word
 
 
 def _key_hint(key: str, known: Iterable[str]) -> str:
@@ -96,7 +124,9 @@ def _one_of(at: Pointer, error: SchemaError, slips: set[str], document: Document
     message = f"exactly one of {names} is needed; {have}"
     first = schema_of(error)["properties"][keys[0]]
     hint = "remove all but one" if given else f"`{keys[0]}`: {about(first)}"
-    yield problem("CLS208", message, path=document.path, span=span, hint=hint, where=document.where(at))
+    others = tuple(Related(document.key_span((*at, key)), "and this is given, too") for key in given[:-1])
+    where = document.where(at)
+    yield problem("CLS208", message, path=document.path, span=span, hint=hint, where=where, related=others)
 
 
 def not_whole(at: Pointer, document: Document) -> Diagnostic:
@@ -149,9 +179,9 @@ def _retyped(kinds: Iterable[str], value: Any) -> str:
     """How to write the value so that it has the type that is needed, where that is likely what is meant."""
     kind = next(iter(kinds))
     if isinstance(value, str):
-        if kind == "boolean" and value.lower() in _SWITCHES:
-            return f"write `{_SWITCHES[value.lower()]}`"
-        if kind in _PYTHON and isinstance(_unquoted(value), _PYTHON[kind]):
+        if kind == "boolean" and value.lower() in surely.SWITCHES:
+            return f"write `{surely.SWITCHES[value.lower()]}`"
+        if kind in surely.PYTHON and isinstance(surely.unquoted(value), surely.PYTHON[kind]):
             return "remove the quotes"
     if kind == "string" and isinstance(value, int | float):
         return "put it in quotes"
@@ -160,21 +190,6 @@ def _retyped(kinds: Iterable[str], value: Any) -> str:
     if kind == "array" and value is not None:
         return f"a list of one is `[{value}]`" if len(str(value)) <= 40 else "put it in `[` and `]`"  # noqa: PLR2004
     return ""
-
-
-_SWITCHES = {
-    **dict.fromkeys(("yes", "on", "y", "true"), "true"),
-    **dict.fromkeys(("no", "off", "n", "false"), "false"),
-}
-_PYTHON: dict[str, Any] = {"integer": int, "number": int | float}
-
-
-def _unquoted(text: str) -> Any:
-    """What the text means without quotes."""
-    try:
-        return meaning(text)
-    except OddNumber:
-        return text
 
 
 def _enum(error: SchemaError) -> tuple[str, str, str]:
@@ -189,6 +204,9 @@ def _const(error: SchemaError) -> tuple[str, str, str]:
 
 def _pattern(error: SchemaError) -> tuple[str, str, str]:
     part = schema_of(error)
+    mended = surely.quantity(error.kind.pattern, error.instance)
+    if mended is not None:
+        return "CLS205", f"{shown(error.instance)} does not have the right form", f"write `{mended}`"
     hint = about(part) if "examples" in part else _PATTERNS.get(error.kind.pattern, "")
     return "CLS205", f"{shown(error.instance)} does not have the right form", hint or about(part)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from clspec.spec.place import Resources, Retry, Secret
+from clspec.spec.place import KubernetesSecret, Resources, Retry, Secret
 from clspec.spec.record import Record
 
 
@@ -45,6 +45,7 @@ class Notification(Record, frozen=True, kw_only=True):
 
     on_event: tuple[str, ...]
     webhook_env: str
+    kubernetes: KubernetesSecret | None = None
     format: Literal["slack", "json"] = "slack"
 
 

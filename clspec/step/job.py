@@ -38,6 +38,10 @@ class Job:
     allow_both: dict[str, str] | None = None
     """Who permits code and data to move at once (`by`), and why (`why`); None where nobody does."""
     tells_progress: bool = False
+    run: str = ""
+    """Which run of a cluster this is part of, where something is named after it."""
+    trainjob: dict[str, Any] | None = None
+    """The job on several machines that this step makes and awaits, as the target wants it."""
     parameters: dict[str, str] = field(default_factory=dict)
     """The one-word values that conditions read; the step puts them here."""
 

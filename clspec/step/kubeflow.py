@@ -128,6 +128,8 @@ def _run(given: argparse.Namespace, rest: list[str]) -> int:
 
     executor = read(given.executor_input)
     words = [*rest, *executor.arguments()]
+    if "--trainjob" in rest:
+        words += ["--run", executor.parameter("run")]
     give, take = _pairs(given.give), _pairs(given.take)
     between = _hand_over(executor, rest) if give or take else None
     for name, key in take.items():

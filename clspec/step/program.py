@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 OWN_FAULT = 2
+_RUN = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]*")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -59,6 +61,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--out-param", dest="parameters", action="append", default=[], metavar="NAME=PATH")
     made.add_argument("--as-of", metavar="TIME", help="when the run began, ISO 8601; now where it is not given")
     made.add_argument("--allow-both", metavar="JSON", help="who lets code and data move at once, and why")
+    made.add_argument("--run", default="", metavar="UID", help="which run this is, where something is named after it")
+    made.add_argument("--trainjob", metavar="JSON", help="make this job on several machines, and wait for it")
     made.add_argument("--progress", action="store_true", help="print progress as JSON lines")
     return made
 
@@ -78,6 +82,8 @@ def _run(given: argparse.Namespace) -> int:
             as_of=_moment(given.as_of),
             allow_both=_permission(given.allow_both),
             tells_progress=given.progress,
+            run=given.run,
+            trainjob=_trainjob(given),
         )
         try:
             importlib.import_module(f"clspec.step.{given.kind}").run(job)
@@ -123,6 +129,25 @@ def _permission(text: str | None) -> dict[str, str] | None:
     except (ValueError, LookupError, TypeError) as error:
         message = "--allow-both is a JSON object with `by` and `why`"
         raise UsageError(message) from error
+
+
+def _trainjob(given: argparse.Namespace) -> dict[str, object] | None:
+    """The job that a launcher makes.
+
+    Raises:
+        UsageError: it is no JSON object, no run is named, or the step is none that several machines can do.
+    """
+    if given.trainjob is None:
+        return None
+    try:
+        found = json.loads(given.trainjob)
+    except ValueError as error:
+        message = f"--trainjob is not JSON: {error}"
+        raise UsageError(message) from error
+    if not isinstance(found, dict) or not _RUN.fullmatch(given.run) or given.kind != Kind.TRAIN.value:
+        message = "--trainjob is a JSON object, for the step `train` of a run that --run names in plain letters"
+        raise UsageError(message)
+    return found
 
 
 def _inputs(needed: Sequence[str], optional: Sequence[str]) -> dict[str, Path]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
-from clspec.data import usercode
 from clspec.data.leakage import Protected, without_leaks
 from clspec.data.versions import Shape
 from clspec.diagnostic import Refused, UsageError
-from clspec.step import model
+from clspec.step import launch, model, world
+from clspec.step.fit import fit
 from clspec.step.unchanged import unchanged
 
 if TYPE_CHECKING:
@@ -32,19 +31,12 @@ def run(job: Job) -> None:
 
 
 def _trained(job: Job, directory: Path) -> dict[str, float]:
-    """Let the user's code fill the directory, and return what it says of that."""
-    root, call, params = job.code_root(), job.config["call"], job.config["params"]
-    given = {
-        "data": str(job.inputs["data"]),
-        "validation": str(job.inputs["validation"]),
-        "model_dir": str(directory),
-        "seed": job.config["seed"],
-    }
-    if call["entrypoint"] is not None:
-        return _numbers(usercode.call(root, call["entrypoint"], {**given, **params}), call["entrypoint"])
-    values = {name: str(value) for name, value in given.items()}
-    usercode.command(root, call["command"], {**values, **{f"params.{n}": _word(v) for n, v in params.items()}})
-    return {}
+    """Have the user's code fill the directory: in one process, in many on this machine, or on several machines."""
+    if job.trainjob is not None:
+        return launch.trained(job, directory)
+    if "world" in job.config:
+        return world.trained(job, directory, world.here(job.config["world"]))
+    return fit(job.code_root(), job.config, job.inputs["data"], job.inputs["validation"], directory)
 
 
 def _no_golden_rows(job: Job) -> None:
@@ -76,31 +68,3 @@ def _golden(job: Job, dataset: dict[str, Any]) -> Protected:
     name, key, group = dataset["name"], dataset["key"], dataset["group"]
     rows = job.read_rows(f"golden-{name}", list(dict.fromkeys(column for column in (key, group) if column)))
     return Protected(name=name, rows=rows, key=key, group=group)
-
-
-def _numbers(returned: Any, entrypoint: str) -> dict[str, float]:
-    """What a training function returns: a dict of finite floats, or nothing."""
-    if returned is None:
-        return {}
-    if not isinstance(returned, dict):
-        message = f"`{entrypoint}` must return a dict of floats, not a {type(returned).__name__}"
-        raise usercode.UserCodeFailed(message)
-    return {str(name): _number(value, str(name), entrypoint) for name, value in returned.items()}
-
-
-def _number(value: Any, name: str, entrypoint: str) -> float:
-    try:
-        number = None if isinstance(value, str | bytes) else float(value)
-    except (TypeError, ValueError, OverflowError, RuntimeError):  # torch raises the last for more than one number
-        number = None
-    if number is None:
-        message = f"`{entrypoint}` returned {value!r:.60} as `{name}`, which is no number"
-        raise usercode.UserCodeFailed(message)
-    if not math.isfinite(number):
-        message = f"`{entrypoint}` returned {value} as `{name}`: the training did not converge to a number"
-        raise usercode.UserCodeFailed(message)
-    return number
-
-
-def _word(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -19,7 +19,7 @@ from clspec.testing import elsewhere, goldens, places
 from clspec.testing.features import FEATURES, heard
 from clspec.testing.hostile import TEXTS
 from clspec.testing.plans import PLANS
-from clspec.testing.recovered import ReadPipeline, differences, lost_labels, lost_triggers
+from clspec.testing.recovered import ReadPipeline, differences, left_out, lost_labels, lost_triggers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -221,6 +221,14 @@ class BackendContract:
         """A slip in `indifferent_to` would declare nothing."""
         assert self.indifferent_to <= FEATURES.keys()
 
+    @pytest.mark.parametrize("name", ["always", "optional"])
+    def test_what_is_left_out_is_reported(self, backend: Backend, options: Any, name: str) -> None:
+        """A step that runs however the others end, or may find an input missing, is there, or a diagnostic names it."""
+        plan = FEATURES[name].after()
+        found = backend.check(plan, options)
+        if not has_errors(found):
+            assert left_out(plan, self.read_back(backend.emit(plan, options)), found) == []
+
     @pytest.mark.parametrize("name", [*PLANS, *(f"feature {name}" for name in FEATURES)])
     def test_diagnostics_can_be_looked_up(self, backend: Backend, options: Any, name: str) -> None:
         """Each has a code that `clspec explain` knows, its weight, a message, and the path and a place of the plan."""
@@ -229,6 +237,19 @@ class BackendContract:
         found = tuple(backend.check(plan, options))
         _agree(plan, found)
         assert tuple(backend.check(make(), options)) == found, "not the same twice"
+
+    @pytest.mark.parametrize("name", ["single-step", "chain", "regression"])
+    def test_lint_takes_what_is_emitted_and_passes_nothing_else(
+        self, backend: Backend, options: Any, name: str
+    ) -> None:
+        """Where the target judges files from anywhere, its own are right, and one without anything of its is not."""
+        judge = getattr(backend, "lint", None)
+        if judge is None:
+            return
+        path, text = next(iter(_bundle(backend, options, name).items()))
+        assert [found.message for found in judge(text, path) if found.is_error] == []
+        for nothing in ("", "a: 1\n", "- a\n", "a: [\n"):
+            assert has_errors(judge(nothing, "nothing.yaml")), f"{nothing!r} holds nothing of the target's, and passes"
 
     def test_goldens(self, backend: Backend, options: Any) -> None:
         """The emitted files are those that somebody has looked at; `CLSPEC_WRITE_GOLDENS=1` writes them."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from clspec.diagnostic import has_errors
-from clspec.plan import Event, Gpu, Plan, Resources, Retry, Secret, Toleration, Trigger
-from clspec.testing.plans import GIB, IMAGE, chain, plan_of, with_step
+from clspec.plan import Artifact, ArtifactType, Event, Gpu, Kind, Plan, Resources, Retry, Secret, Toleration, Trigger
+from clspec.testing.plans import GIB, IMAGE, chain, condition, plan_of, step, with_step
 
 if TYPE_CHECKING:
     from clspec.backend import Backend, Bundle
@@ -51,6 +51,21 @@ def _started(trigger: Trigger | None) -> Plan:
     return plan_of(*chain().pipelines[0].steps, triggers=(trigger,) if trigger else ())
 
 
+def _telling(*, always: bool) -> Plan:
+    """A last step, which runs after the others, or however these end."""
+    last = step("notify", Kind.NOTIFY, after=["predict"], pure=False, always=always)
+    return plan_of(*chain().pipelines[0].steps, last)
+
+
+def _reading(*, optional: bool) -> Plan:
+    """A last step that reads what one under a condition made, or would have made."""
+    registered = Artifact(name="registered", type=ArtifactType.METRICS)
+    made = with_step(condition(), "register", outputs=(registered,)).pipelines[0].steps
+    read = step("report", Kind.REPORT, reads=[("registered", "register", "registered")])
+    inputs = tuple(replace(given, optional=optional) for given in read.inputs)
+    return plan_of(*made, replace(read, inputs=inputs))
+
+
 def _other_image() -> Plan:
     return with_step(chain(), "train", image=IMAGE.replace("0f", "1e"))
 
@@ -73,6 +88,16 @@ FEATURES: dict[str, Feature] = {
     "secrets": _of_step({}, {"secrets": (Secret(env="HF_TOKEN", name="hub", key="token"),)}),
     "retry": _of_step({}, {"retry": Retry(times=2)}),
     "timeout": _of_step({}, {"timeout": 3600}),
+    "always": Feature(
+        before=lambda: _telling(always=False),
+        after=lambda: _telling(always=True),
+        without=lambda: _telling(always=False),
+    ),
+    "optional": Feature(
+        before=lambda: _reading(optional=False),
+        after=lambda: _reading(optional=True),
+        without=lambda: _reading(optional=False),
+    ),
     "image": Feature(before=chain, after=_other_image, without=chain),
     "workdir": _of_plan(workdir="/srv/code"),
     "store": _of_plan(store="s3://elsewhere/cl"),

@@ -115,6 +115,17 @@ def _bare(trigger: Trigger) -> Trigger:
     return replace(trigger, origin=None, where="")
 
 
+def left_out(plan: Plan, read: Mapping[str, ReadPipeline], found: Iterable[Diagnostic]) -> list[str]:
+    """Pipelines and steps that are not there, and reported neither at their own place nor at their pipeline's."""
+    places = {diagnostic.span for diagnostic in found} - {None}
+    lost = []
+    for pipeline in plan.pipelines:
+        if pipeline.origin not in places:
+            there = read[pipeline.name].steps if pipeline.name in read else {}
+            lost += [step.id for step in pipeline.steps if step.id not in there and step.origin not in places]
+    return lost
+
+
 def lost_labels(plan: Plan, read: ReadPipeline, found: Iterable[Diagnostic]) -> list[str]:
     """Node selectors that are neither there nor reported at their step."""
     places = {diagnostic.span for diagnostic in found} - {None}

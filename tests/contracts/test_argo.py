@@ -64,7 +64,8 @@ def _triggers(start, name):
 def _last(template, all_others):
     """A step that runs once all others are over, and fetches what they kept by its key."""
     kind, config = _command(template)
-    inputs = {i["name"]: (i["s3"]["key"].split("/"), i.get("optional", False)) for i in template["inputs"]["artifacts"]}
+    taken = template.get("inputs", {}).get("artifacts", ())
+    inputs = {i["name"]: (i["s3"]["key"].split("/"), i.get("optional", False)) for i in taken}
     return ReadStep(
         kind=kind,
         config=json.loads(config),

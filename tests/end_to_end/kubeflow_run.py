@@ -33,8 +33,11 @@ finally:
 """
 
 
-def here(spec, code, folder, as_of):
-    """A copy of the IR whose steps run on this machine: all that an image and a cluster would bring is put in."""
+def here(spec, code, folder, as_of, prelude=""):
+    """A copy of the IR whose steps run on this machine: all that an image and a cluster would bring is put in.
+
+    `prelude` is Python that steps run first which speak with the cluster's API.
+    """
     spec = copy.deepcopy(spec)
     for executor in spec["deploymentSpec"]["executors"].values():
         container = executor["container"]
@@ -42,7 +45,10 @@ def here(spec, code, folder, as_of):
         assert (python, module) == ("python", ["-m", "clspec.step.kubeflow"])
         words = container["args"]
         words[words.index("--code") + 1] = str(code)
-        container["command"] = [sys.executable, "-c", f"# {MARKER}\n" + _START]
+        variables = {pair["name"]: pair["value"] for pair in container.get("env", ())}  # which the runner forgets
+        start = f"# {MARKER}\nimport os; os.environ.update({variables})\n"
+        start += prelude + "\n" if "--trainjob" in words else ""
+        container["command"] = [sys.executable, "-c", start + _START]
         container["args"] = [*words, "--folder", str(folder)]
     for task in _tasks(spec):
         parameters = task.get("inputs", {}).get("parameters", {})
@@ -87,7 +93,7 @@ class Ran:
         }
 
 
-def run(spec, folder, parameters, timeout=170):
+def run(spec, folder, parameters, timeout=600):
     """Run IR that `here` has prepared."""
     folder.mkdir(parents=True)
     (folder / "pipeline.yaml").write_text(yaml.safe_dump(spec))

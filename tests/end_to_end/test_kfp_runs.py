@@ -54,20 +54,20 @@ class Project:
     def plan(self):
         return api.plan(str(self.path))
 
-    def locally(self, pipeline):
+    def locally(self, pipeline, now=NOW):
         """The exit code of a local run, and the digest of everything that it made."""
-        words = [sys.executable, "-c", LOCAL, self.spec, pipeline, NOW]
+        words = [sys.executable, "-c", LOCAL, self.spec, pipeline, now]
         done = subprocess.run(words, cwd=self.folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         code, outputs = json.loads(done.stdout.splitlines()[-1])
         made = ((step, name, path) for step, named in outputs.items() for name, path in named.items())
         return code, {(step, name): artifacts.digest(Path(path)) for step, name, path in made}
 
-    def on_kubeflow(self, pipeline, folder, plan=None):
+    def on_kubeflow(self, pipeline, folder, plan=None, now=NOW):
         """The same pipeline as it is emitted, in Kubeflow's runner."""
         bundle = backend.emit(plan or self.plan(), Options())
         spec, *_ = yaml.safe_load_all(bundle[f"{pipeline}.yaml"])
-        prepared = kubeflow_run.here(spec, self.folder / self.code, self.folder, NOW)
+        prepared = kubeflow_run.here(spec, self.folder / self.code, self.path.parent, now)
         return kubeflow_run.run(prepared, folder, {"store": str(self.folder / ".clspec/store")})
 
 

@@ -340,6 +340,16 @@ def test_a_secret_may_be_called_home():
     assert [variable["name"] for variable in env] == ["USER", "HOME"]
 
 
+def test_a_message_takes_its_webhook_from_where_the_spec_says_and_does_without_it():
+    hooks = (Secret(env="BOARD"), Secret(env="TEAM", name="hooks", key="team"))
+    tell = made(Kind.NOTIFY, "notify", needs=("report", "gate"), always=True, pure=False, secrets=hooks)
+    env = template(emitted(of(*steps(), tell)), "notify")["container"]["env"]
+    assert [variable["valueFrom"]["secretKeyRef"] for variable in env[-2:]] == [
+        {"name": "clspec", "key": "BOARD", "optional": True},
+        {"name": "hooks", "key": "team", "optional": True},
+    ]
+
+
 def test_options_do_what_they_say():
     bundle = emitted(
         loaded(),
@@ -453,7 +463,9 @@ def bundles():
         made(Kind.REPORT, "last", when=Condition(step="register", parameter="name", equals="candidate")),
     )
     local = plan(store="../.clspec/store")
+    several = of(*steps(train={**LOADED, "resources": Resources(nodes=2, gpu=Gpu(count=8))}))
     given = [(plan(), {}), (loaded(), {"parallelism": 2, "artifact_repository": "a"}), (conditional, {}), (local, {})]
+    given.append((several, {}))
     return [emitted(p, **options) for p, options in given]
 
 
@@ -463,7 +475,7 @@ def of_argo(bundle):
     return [document for document in documents if document["kind"] in ("WorkflowTemplate", "CronWorkflow")]
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 @pytest.mark.parametrize("schema", ["crd-v4.1.2-{}.strict.min.json", "schema-v3.7.18.json"])
 def test_valid_for_argo(number, schema):
     for document in of_argo(bundles()[number]):
@@ -477,7 +489,7 @@ def test_the_schema_sees_mistakes():
     assert list(validator("crd-v4.1.2-WorkflowTemplate.strict.min.json").iter_errors(document))
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 def test_hera_drops_nothing(number):
     models = pytest.importorskip("hera.workflows.models")
     for document in of_argo(bundles()[number]):

@@ -361,7 +361,7 @@ def dataclasses_replaced(value, **changes):
     ("text", "words"),
     [
         ("version: 1\ndatasets: {canonical: {digest: latest}}\n", "64 hexadecimal digits"),
-        ("version: 2\n", "install a newer clspec"),
+        ("version: 0\n", "reads version 1"),
         ("version: 1\nimages: {a: b}\n", "64 hexadecimal digits"),
         ("version: one\n", "version"),
         ("- a\n", "mapping"),
@@ -376,6 +376,16 @@ def test_a_lock_that_cannot_be_read_is_one_problem(text, words):
     (found,) = api.check("spec.yaml").diagnostics
     assert (found.code, found.path) == ("CLS603", "spec.lock")
     assert words in found.message
+
+
+@pytest.mark.parametrize("rest", ["", "datasets: {a: {quantum: true}}\n", "sections: [of, another, kind]\nversion: 3\n"])
+def test_a_lock_of_a_newer_version_is_told_of_first_and_alone(rest):
+    Path("spec.yaml").write_text(json.dumps(spec(), indent=1))
+    Path("spec.lock").write_text(f"version: 2\n{rest}")
+    (found,) = api.check("spec.yaml").diagnostics
+    assert (found.code, found.path, found.span.line) == ("CLS605", "spec.lock", 1)
+    assert "version 2" in found.message
+    assert "newer" in found.hint
 
 
 def test_a_lock_is_never_its_spec():
@@ -679,22 +689,27 @@ def test_time_zones_are_those_of_the_world():
     assert [(d.code, d.where) for d in found] == [("CLS314", f"triggers.{n}.time_zone") for n in (1, 2)]
 
 
-# -- what is not built yet -------------------------------------------------------------------------------------------
-
-UNBUILT = [("training__resources", {"nodes": 2}), ("inference__resources", {"nodes": 2})]
+# -- several machines, and who is told -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("path", "value"), UNBUILT)
-def test_what_is_not_built_is_refused_at_its_place(path, value):
-    (found,) = judged(spec(**{path: value}))
-    assert (found.code, found.where, found.is_error) == ("CLS801", f"{path.replace('__', '.')}.nodes", True)
-    assert found.hint
+def test_predictions_are_not_spread_over_machines():
+    (found,) = judged(spec(inference__resources={"nodes": 2}))
+    assert (found.code, found.where, found.is_error) == ("CLS520", "inference.resources.nodes", True)
+    assert "shards" in found.hint
     with pytest.raises(pipe.InvalidSpec):
         api.plan("spec.yaml")
+    assert judged(spec(inference__resources={"nodes": 1}, training__resources={"nodes": 4})) == ()
 
 
-def test_one_machine_is_no_several():
-    assert judged(spec(training__resources={"nodes": 1})) == ()
+def test_a_webhook_has_one_place():
+    def told(*places):
+        return spec(notify=[{"on_event": ["gate_failed"], "webhook_env": e, "kubernetes": p} for e, p in places])
+
+    here, there = {"name": "hooks", "key": "team"}, {"name": "hooks", "key": "board"}
+    assert judged(told(("A", here), ("A", here), ("B", there))) == ()
+    (found,) = judged(told(("A", here), ("A", there)))
+    assert (found.code, found.where, found.is_error) == ("CLS521", "notify.1.kubernetes", True)
+    assert "key `team` of secret `hooks`" in found.message
 
 
 # -- no key is accepted and ignored ----------------------------------------------------------------------------------
@@ -750,6 +765,7 @@ OTHER_DRIFT = {"columns": ["owner", "id"], "against": "golden", "max_psi": 0.3}
 MATURES = {"feedback__rules__3__matures_after": "90d", "feedback__rules__3__when_absent": "cat"}
 STAGES = {"promotion": {"stages": [{"alias": "shadow"}, {"alias": "champion"}]}}
 TOLD = {"notify": [{"on_event": ["gate_failed"], "webhook_env": "HOOK"}]}
+PLACED = {"notify": [{**TOLD["notify"][0], "kubernetes": {"name": "hooks", "key": "team"}}]}
 
 CHANGES_THE_PLAN = {
     "metadata.name": ({}, {"metadata__name": "others"}),
@@ -792,6 +808,7 @@ CHANGES_THE_PLAN = {
     "training.resources.gpu.model": (GPU, {"training__resources__gpu__model": "nvidia-a100"}),
     "training.resources.gpu.memory": (GPU, {"training__resources__gpu__memory": "40Gi"}),
     "training.resources.gpu.resource": (GPU, {"training__resources__gpu__resource": "amd.com/gpu"}),
+    "training.resources.nodes": ({}, {"training__resources": {"nodes": 2}}),
     "training.resources.shared_memory": ({}, {"training__resources": {"shared_memory": "1Gi"}}),
     "training.resources.ephemeral_storage": ({}, {"training__resources": {"ephemeral_storage": "1Gi"}}),
     "training.resources.node_selector": ({}, {"training__resources": {"node_selector": {"pool": "train"}}}),
@@ -937,6 +954,8 @@ CHANGES_THE_PLAN = {
     "notify.on_event": (TOLD, {"notify__0__on_event": ["run_failed"]}),
     "notify.webhook_env": (TOLD, {"notify__0__webhook_env": "OTHER_HOOK"}),
     "notify.format": (TOLD, {"notify__0__format": "json"}),
+    "notify.kubernetes.name": (PLACED, {"notify__0__kubernetes__name": "others"}),
+    "notify.kubernetes.key": (PLACED, {"notify__0__kubernetes__key": "other"}),
 }
 """For each key that is carried out: a spec, and the change of the key that must change what happens."""
 
@@ -965,14 +984,14 @@ CONTAINERS |= {
     "golden.scenarios.guard.checks",
     "triggers",
 }
-CONTAINERS |= {"training.secrets.kubernetes", "inference.secrets.kubernetes"}
+CONTAINERS |= {"training.secrets.kubernetes", "inference.secrets.kubernetes", "notify.kubernetes"}
 CONTAINERS |= {"golden.reuse", "promotion", "notify", "waivers", "environments", "sources.*.roles", "feedback"}
 CONTAINERS |= {f"{place}.expect{part}" for place in ("sources.*", "datasets.*") for part in ("", ".rows", ".drift")}
 CONTAINERS |= {"feedback.rules.alarm", "feedback.sampling", "feedback.sampling.dedupe", "feedback.leakage_guard"}
 CONTAINERS |= {"feedback.leakage_guard.near", "feedback.labelling", "feedback.retrain_when"}
 """Keys that only hold others."""
 
-REFUSED = {"training.resources.nodes"}
+REFUSED = {"inference.resources.nodes", "feedback.auto_label.resources.nodes"}
 """Keys that are refused wherever they mean something."""
 
 

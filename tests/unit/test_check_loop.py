@@ -224,7 +224,7 @@ def test_a_guard_that_is_cut_out_is_not_one_that_was_forgotten():
             feedback(auto_label__entrypoint=GONE, auto_label__command=["label", "{data}"]),
             [("CLS312", "feedback.auto_label.command")],
         ),
-        (feedback(auto_label__resources={"nodes": 2}), [("CLS801", "feedback.auto_label.resources.nodes")]),
+        (feedback(auto_label__resources={"nodes": 2}), [("CLS520", "feedback.auto_label.resources.nodes")]),
     ],
 )
 def test_labels_say_something_and_somebody_answers_for_them(changes, expected):

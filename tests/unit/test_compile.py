@@ -24,7 +24,7 @@ TARGETS = ("argo", "kfp", "local")
 STORE = {"store": "s3://bucket/prefix"}
 CASES = {
     (spec.stem, folder): (spec, target, settings)
-    for spec in sorted(ROOT.glob("specs/*.yaml"))
+    for spec in (*sorted(ROOT.glob("specs/*.yaml")), ROOT / "tests" / "data" / "pair" / "pair.yaml")
     for folder, target, settings in (*((t, t, {}) for t in TARGETS), ("argo-with-store", "argo", STORE))
 }
 

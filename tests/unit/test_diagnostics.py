@@ -32,6 +32,7 @@ WITHOUT_CASE = {
     "CLS509": "clspec's own targets say all of a plan; this is for those of others that run one step after another",
     "CLS511": "it is about manifests, not specs",
     "CLS512": "it is about manifests, not specs",
+    "CLS530": "it is about manifests, not specs",
 }
 """Codes that no spec can show, each with the reason."""
 

@@ -38,7 +38,7 @@ class Distribution:
     def shell(self, command, **variables):
         environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(self.folder),
+            "PYTHONPATH": os.pathsep.join([str(self.folder), *filter(None, [os.environ.get("PYTHONPATH")])]),
         }
         return subprocess.run(
             ["sh", "-c", command],
@@ -178,6 +178,17 @@ SLIPS = {
     "any word in a condition": ("not step.when.equals.isalnum()", "False", "hostile_texts"),
     "a hint in silence": ('"gpu", ', "", "nothing_is_dropped_in_silence[gpu]"),
     "a trigger in silence": ("for trigger in pipeline.triggers:", "for trigger in ():", "every_start"),
+    "a step that always runs in silence": (
+        '[*left_out(plan, "shell")]',
+        "[]",
+        "what_is_left_out_is_reported[always]",
+    ),
+    "a branch in silence": ('[*left_out(plan, "shell")]', "[]", "what_is_left_out_is_reported[optional]"),
+    "a judgement that passes nothing": (
+        "\n\ndef problems(plan,",
+        "\n    def lint(self, text, path):\n        return []\n\n\ndef problems(plan,",
+        "lint_takes_what_is_emitted",
+    ),
     "a retry in silence": ('["retry"] * bool(step.retry.times)', "[]", "nothing_is_dropped_in_silence[retry]"),
     "a code of its own": (
         "        return found\n",

@@ -48,6 +48,7 @@ RESOURCES = {
     "node_selector": {"pool": "train"},
     "tolerations": [{"key": "gpu"}],
 }
+"""All but `nodes`, which is for training alone."""
 PLACE = {
     "resources": RESOURCES,
     "isolation": "spawn",
@@ -65,6 +66,7 @@ OVERRIDES = {
     "sources.reports.query": "select 1",
     **{f"{section}.{key}": value for section in ("training", "inference") for key, value in PLACE.items()},
 }
+OVERRIDES["training.resources"] = {**RESOURCES, "nodes": 2}
 
 
 def override(path, value):
@@ -146,7 +148,7 @@ def test_a_problem_stands_in_the_lines_of_the_environment():
         ({"sources": {"reports": {"uri": "x"}}}, [("CLS201", "sources.reports.uri")]),
         ({"sources": {"fleet": {"uri": "fleet/*.parquet"}}}, [("CLS317", "sources.fleet.uri")]),
         ({"sources": {"reports": {"freshness": "1h"}}}, [("CLS318", "sources.reports.freshness")]),
-        ({"training": {"resources": {"nodes": 2}}}, [("CLS801", "training.resources.nodes")]),
+        ({"inference": {"resources": {"nodes": 2}}}, [("CLS520", "inference.resources.nodes")]),
         ({"training": {"resources": {"gpu": {"model": "a"}}}}, [("CLS202", "training.resources.gpu")]),
     ],
 )

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from clspec.data import durable, table
-from clspec.data.collection import AGE, collect, waste
+from clspec.data.collection import AGE, HANDOVER_AGE, collect, waste
 from clspec.data.erasure import erase
 from clspec.data.queue import Queue
 from clspec.data.storage import storage_at
@@ -207,6 +207,21 @@ def test_what_no_version_names_goes_when_it_is_old(found, tmp_path):
         ("unfinished", f"datasets/d/parts/{durable.UNFINISHED}1"),
         ("unnamed", f"datasets/d/parts/{lost}"),
     ]
+
+
+def test_what_steps_handed_to_each_other_goes_once_all_of_its_run_is_old(found, tmp_path):
+    handed = [f"spec/handover/{run}/gate/verdict" for run in ("old", "going", "new")]
+    handed.append("spec/handover/going/decide/decision")
+    for key in handed:
+        found.storage.write(key, b"{}")
+    for key, age in zip(handed, (2, 2, 0.5, 0.5), strict=True):
+        written = (NOW - age * HANDOVER_AGE).timestamp()
+        os.utime(tmp_path / key, (written, written))
+    assert HANDOVER_AGE > AGE
+    assert swept(found, NOW) == [("handed", "handover/old/gate/verdict")]
+    wasted = waste(found.storage, "spec", NOW + HANDOVER_AGE)
+    assert [entry.why for entry in wasted] == ["handed"] * 3
+    assert len(collect(found.storage, wasted, NOW)) == 1, "one that is not old enough after all stays"
 
 
 def test_who_writes_again_what_is_about_to_go_keeps_it(found):

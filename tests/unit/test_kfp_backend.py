@@ -295,6 +295,38 @@ def test_cores_are_said_to_a_thousandth(count, said):
     assert text.cores(count) == said
 
 
+def test_a_step_has_as_many_threads_as_a_local_run_gives_it():
+    """Left alone, its libraries count the cores of the whole node, and the numbers of a training hang on that."""
+    for cpu, threads in ((4.0, "4"), (2.5, "2"), (0.5, "1")):
+        (spec,) = emitted(plan(regression(resources=Resources(cpu=cpu))))
+        variables = spec["deploymentSpec"]["executors"]["exec-train-1"]["container"]["env"]
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        assert variables == [{"name": name, "value": threads} for name in names]
+    assert "env" not in spec["deploymentSpec"]["executors"]["exec-pin"]["container"]
+
+
+@pytest.mark.parametrize("store", ["../.clspec/store", "s3://elsewhere/cl"])
+def test_the_store_can_be_given_by_an_option(store):
+    given, options = plan(store=store), Options(store="s3://mine/cl")
+    assert codes(given, options) == []
+    bundle = backend.emit(given, options)["regression.yaml"]
+    assert "s3://mine/cl" in bundle
+    assert store not in bundle
+    for wrong in ("here", "file:///x", "s3://", "s3://user:word@bucket/x", "s3://b/{{x}}", "a b"):
+        assert ("CLS508", True) in codes(given, Options(store=wrong)) or ("CLS506", True) in codes(
+            given, Options(store=wrong)
+        )
+
+
+@pytest.mark.parametrize(("count", "size", "said"), [(100, 2, []), (101, 2, ["CLS510"]), (10, 60_000, ["CLS510"])])
+def test_a_large_pipeline_is_a_warning_with_a_way_out(count, size, said):
+    steps = tuple(step(f"pin-{number}", Kind.PIN, config=canonical({"text": "x" * size})) for number in range(count))
+    found = backend.check(plan(Pipeline(name="regression", steps=steps)), Options())
+    assert [problem.code for problem in found] == said
+    assert not any(problem.is_error for problem in found)
+    assert all("training.seeds" in problem.hint and f"{count} steps" in problem.message for problem in found)
+
+
 def test_only_what_is_stated_is_asked_for():
     need = Resources(memory=GIB, gpu=Gpu(count=1, resource="amd.com/gpu"))
     (spec,) = emitted(plan(regression(resources=need)))
@@ -403,7 +435,6 @@ def test_what_is_lost_is_said_once_for_each_place():
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"resources": Resources(nodes=2)}, "CLS508"),
         ({"resources": Resources(gpu=Gpu(count=1, resource="NVIDIA_TESLA_A100"))}, "CLS508"),
         ({"resources": Resources(gpu=Gpu(count=1, resource="{{x}}/gpu"))}, "CLS506"),
         ({"resources": Resources(gpu=Gpu(count=1, model="NVIDIA A100"))}, "CLS508"),
@@ -496,7 +527,7 @@ def test_a_file_too_large_to_upload_is_refused():
     steps = tuple(replace(heavy, id=f"pin-{number}") for number in range(270))
     found = codes(plan(Pipeline(name="regression", steps=steps)))
     assert found == [("CLS507", True)]
-    assert codes(plan(Pipeline(name="regression", steps=steps[:200]))) == []
+    assert codes(plan(Pipeline(name="regression", steps=steps[:200]))) == [("CLS510", False)]
 
 
 # -- texts -------------------------------------------------------------------------------------------------------

@@ -268,6 +268,15 @@ def test_a_message_whose_secret_has_no_place_is_told_of_and_not_sent():
     assert ("CLS508", True) in codes(plan(pipeline), Options(secret="A B"))
 
 
+def test_a_message_whose_secret_has_a_place_takes_it_from_there_and_does_without_it():
+    pipeline = with_step(improvement(), "notify", secrets=(Secret(env="HOOK", name="hooks", key="team"),))
+    assert codes(plan(pipeline)) == []
+    _, platform = emitted(plan(pipeline), Options(secret="clspec"))
+    (said,) = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-notify"]["secretAsEnv"]
+    assert (said["secretName"], said["keyToEnv"]) == ("hooks", [{"secretKey": "team", "envVar": "HOOK"}])
+    assert said["optional"] is True, "a pod whose secret is missing never starts, and the run would wait for it"
+
+
 # -- custom resources --------------------------------------------------------------------------------------------------
 
 

@@ -100,6 +100,7 @@ PLAIN = {
     "a shared executor": (put(*COMPONENTS, "comp-train-2", "executorLabel", "exec-train-1"), "used by 2 components"),
     "a component that does nothing": (drop(*COMPONENTS, "comp-train-2", "executorLabel"), "either"),
     "a task under another name": (put(*TASKS, "pin", "taskInfo", "name", "pinned"), "calls itself"),
+    "another number of threads": (put(*TRAIN, "env", 0, "value", "64"), "has not the threads"),
     "two secrets in one": (put(*POD, "secretAsEnv", 0, "secretName", "x"), "two secrets"),
     "a pod without needs": (put(*PODS, "exec-train-1", {}), "says nothing"),
     "a platform without pods": (put(*PODS[:-1], "executors", {}), "says nothing"),

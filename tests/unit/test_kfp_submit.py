@@ -4,16 +4,19 @@ import http.server
 import json
 import socket
 import threading
+from pathlib import Path
 
 import pytest
-from kfp_plans import improvement, plan, regression
+from kfp_plans import FULL, improvement, plan, regression
 
+from clspec import api
 from clspec.backend import Occasion, Permission
 from clspec.diagnostic import StepFailed, UsageError
 from clspec_kfp import Options, document
 from clspec_kfp.submit import SubmitError, submit
 
 API = "/apis/v2beta1"
+SPECS = Path(__file__).resolve().parents[2] / "specs"
 
 
 class Cluster(http.server.ThreadingHTTPServer):
@@ -127,6 +130,32 @@ def test_a_refusal_says_why(cluster, status, said):
     assert caught.value.exit_code == 3
 
 
+SECRETS = (
+    *("SLACK_WEBHOOK_URL", "HF_TOKEN", "HF_USER", "WANDB", "HOOK", "DSN", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
+    *("AWS_SESSION_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "DATABASE_URL", "KFP_TOKEN", "CLSPEC_CLUSTER_TOKEN"),
+    *("GITHUB_TOKEN", "PGPASSWORD", "DOCKER_PASSWORD", "NETRC", "SSH_KEY", "API_KEY", "PASSWORD"),
+)
+
+
+def test_no_secret_of_this_machine_gets_into_a_file_or_a_run(cluster, monkeypatch, capfd):
+    canaries = {name: f"canary-{number}-of-{len(SECRETS)}-never-shown" for number, name in enumerate(SECRETS)}
+    assert len(canaries) == 20
+    for name, value in canaries.items():
+        monkeypatch.setenv(name, value)
+    told = []
+    for spec in ("robotaxi", "tumour", "fraud"):
+        settings = {"resources": "true", "store": "s3://b/p", "secret": "hooks"}
+        compiled = api.compile(str(SPECS / f"{spec}.yaml"), "kfp", settings)
+        told += [*compiled.bundle.values(), repr(compiled.diagnostics)]
+    submit(plan(improvement()), improvement(), Options(secret="hooks"), cluster.host, wait=lambda: None)
+    cluster.refuse = 401, {"error": "no"}
+    with pytest.raises(SubmitError) as caught:
+        submit(plan(regression(**FULL)), regression(**FULL), Options(), cluster.host)
+    told += [json.dumps(cluster.runs), str(caught.value), *capfd.readouterr()]
+    assert "HOOK" in told[-4]
+    assert [value for value in canaries.values() for text in told if value in text] == []
+
+
 @pytest.mark.usefixtures("cluster")
 def test_nobody_at_that_address():
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -135,6 +164,13 @@ def test_nobody_at_that_address():
         submit(plan(), regression(), Options(), f"http://127.0.0.1:{port}")
 
 
+def test_a_store_that_is_given_by_an_option_is_the_run_s(cluster):
+    submit(plan(store="store"), regression(), Options(store="s3://mine/cl"), cluster.host)
+    (run,) = cluster.runs
+    declared = run["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]["store"]
+    assert declared["defaultValue"] == "s3://mine/cl"
+
+
 def test_a_store_of_this_machine_is_refused_before_anything_is_asked():
-    with pytest.raises(UsageError, match=r"cannot reach the store 'store'.*s3://"):
+    with pytest.raises(UsageError, match=r"cannot reach the store 'store'.*--set store=s3://"):
         submit(plan(store="store"), regression(), Options(), "http://nowhere.invalid")

@@ -183,6 +183,28 @@ def test_limits_hints_and_the_image_are_not_part_of_what_user_code_steps_are_tol
     assert changed == {"pin", "register", "report"}, "they record the image, or compare it with the champion's"
 
 
+def test_how_many_processes_share_a_training_is_part_of_it(tiny):
+    edit(tiny, "training:\n", "training:\n  resources: {nodes: 3, gpu: {count: 8}}\n")
+    steps = by_id(lowered(tiny))
+    assert config(steps["train-seed-1"])["world"] == {"machines": 3, "processes": 8}
+    assert steps["train-seed-1"].resources.nodes == 3
+    edit(tiny, "nodes: 3, gpu: {count: 8}", "nodes: 1, gpu: {count: 8}")
+    assert "world" not in config(by_id(lowered(tiny))["train-seed-1"])
+
+
+def test_a_webhook_has_the_place_that_any_of_its_entries_names(tiny):
+    with tiny.open("a") as file:
+        file.write("""
+notify:
+  - {on_event: [gate_failed], webhook_env: TEAM}
+  - {on_event: [run_failed], webhook_env: TEAM, kubernetes: {name: hooks, key: team}, format: json}
+  - {on_event: [run_failed], webhook_env: BOARD}
+""")
+    notify = by_id(lowered(tiny))["notify"]
+    assert notify.secrets == (Secret(env="BOARD"), Secret(env="TEAM", name="hooks", key="team"))
+    assert "hooks" not in notify.config
+
+
 def test_comments_and_order_of_keys_change_nothing_but_lines(tiny):
     before = lowered(tiny)
     edit(tiny, "training:\n", "# a comment\n\ntraining:\n")

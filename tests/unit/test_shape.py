@@ -511,6 +511,12 @@ def test_a_key_in_the_wrong_place_is_told_its_own(at, key, hint, tmp_path, monke
             ("training", "timeout"),
             "6 hours",
             '"6 hours" does not have the right form',
+            "write `6h`",
+        ),
+        (
+            ("training", "timeout"),
+            "6 fortnights",
+            '"6 fortnights" does not have the right form',
             "a whole number of seconds, minutes, hours or days, such as `90s`",
         ),
         (

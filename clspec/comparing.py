@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import posixpath
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clspec import api, load
+from clspec import backend, load
+from clspec import compile as pipe
 from clspec import diff as differ
 from clspec.diagnostic import ClspecError, in_order
 from clspec.diff.costs import costs
 from clspec.lock import path_for
+from clspec.opening import opened
+from clspec.project import state_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
     from clspec.compile import Checked
     from clspec.diagnostic import Diagnostic
     from clspec.diff import Change, Failure, Review, Side
     from clspec.diff.change import Costs
+    from clspec.opening import Opened
 
 
 def unread(spec: str, against: str, reason: str, problems: tuple[Diagnostic, ...] = ()) -> Failure:
@@ -25,19 +31,28 @@ def unread(spec: str, against: str, reason: str, problems: tuple[Diagnostic, ...
     return differ.Failure(spec=spec, against=against, reason=reason, problems=problems)
 
 
-def review(base: str, base_name: str, head: str, head_name: str, day: date | None) -> Review | Failure:
-    """A spec beside what it was; each is a path and what it is called."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A spec as a file: where it is, and what a person calls it."""
+
+    path: str
+    name: str
+
+
+def review(base: Version, head: Version, day: date | None) -> Review | Failure:
+    """A spec beside what it was. How long its steps took is asked of the history of runs beside the new one."""
     try:
-        old, new = differ.read(base, base_name), differ.read(head, head_name)
-        checked = api.check(head, None, day)
+        before, after = (opened(one.path, one.name) for one in (base, head))
+        old, new = differ.side(before, base.name), differ.side(after, head.name)
+        checked = pipe.judged(after, None, day)
     except differ.NotCompared as error:
-        return unread(head_name, base_name, str(error), error.diagnostics)
+        return unread(head.name, base.name, str(error), error.diagnostics)
     except ClspecError as error:
-        return unread(head_name, base_name, str(error))
-    cost, why = _costs(base, head, day)
+        return unread(head.name, base.name, str(error))
+    cost, why = _costs(before, checked, head.path, day)
     return differ.Review(
-        spec=head_name,
-        against=base_name,
+        spec=head.name,
+        against=base.name,
         changes=differ.compare(old, new),
         problems=_problems(checked, old),
         costs=cost,
@@ -53,14 +68,29 @@ def _problems(checked: Checked, base: Side) -> tuple[Diagnostic, ...]:
     return in_order((*errors, *silenced))
 
 
-def _costs(base: str, head: str, day: date | None) -> tuple[Costs | None, str]:
-    plans = []
-    for path, which in ((base, "old"), (head, "new")):
-        try:
-            plans.append(api.plan(path, None, day))
-        except ClspecError as error:
-            return None, f"the {which} spec has no plan: {error}"
-    return costs(*plans), ""
+def _costs(base: Opened, head: Checked, path: str, day: date | None) -> tuple[Costs | None, str]:
+    try:
+        before = pipe.plan(pipe.judged(base, None, day))
+    except ClspecError as error:
+        return None, f"the old spec has no plan: {error}"
+    try:
+        after = pipe.plan(head)
+    except ClspecError as error:
+        return None, f"the new spec has no plan: {error}"
+    seen, note = _seen(path, after.name)
+    return costs(before, after, seen, note), ""
+
+
+def _seen(path: str, spec: str) -> tuple[Mapping[tuple[str, str], float], str]:
+    """How long steps took in runs on this machine, by pipeline and step, and why that is not known if so."""
+    state = state_of(path)
+    if not state.is_dir():
+        return {}, ""
+    try:
+        runner = backend.load("local")
+        return (runner.seconds(state, spec) if isinstance(runner, backend.Remembers) else {}), ""
+    except ClspecError as error:
+        return {}, str(error)
 
 
 def whole(spec: str, against: str, day: date | None, *, here: bool) -> Review | Failure:
@@ -68,7 +98,7 @@ def whole(spec: str, against: str, day: date | None, *, here: bool) -> Review | 
     problems: tuple[Diagnostic, ...] = ()
     if here:
         try:
-            checked = api.check(spec, None, day)
+            checked = pipe.read(spec, None, day)
         except ClspecError as error:
             return unread(spec, against, str(error))
         problems = tuple(found for found in checked.diagnostics if found.is_error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,15 @@ import yaml
 from clspec.diagnostic import START, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 Place = tuple[str | int, ...]
 """Where something stands in an object: keys and list indices from its root."""
 Finding = tuple[Place, str]
 """A place, and what is wrong there."""
 Object = dict[str, Any]
+Part = Mapping[Any, Any]
+"""What stands at some place in an object, read and never changed."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -110,7 +113,7 @@ def _look_for_doubles(root: Any) -> None:
             waiting += node.value
 
 
-def mapping(value: Any) -> Mapping[str, Any]:
+def mapping(value: Any) -> Part:
     """A part as a mapping; what is none has no keys, and is told of by whoever knows the fields' types."""
     return value if isinstance(value, dict) else {}
 
@@ -120,7 +123,7 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def items(value: Any, *place: str) -> Sequence[tuple[Place, Mapping[str, Any]]]:
+def items(value: Any, *place: str) -> Sequence[tuple[Place, Part]]:
     """The mappings of a list that lies at a place below a value, each with its place."""
     for key in place:
         if not isinstance(value, dict):
