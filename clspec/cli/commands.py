@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import textwrap
 from contextlib import contextmanager, nullcontext
@@ -13,14 +12,13 @@ from typing import TYPE_CHECKING
 from clspec.cli import checking, label, manifests, newcomers, past, registry, review, running, specs
 from clspec.cli.arguments import parser
 from clspec.cli.words import settings
-from clspec.diagnostic import ClspecError, InvalidSpec, UsageError, did_you_mean, has_errors
+from clspec.diagnostic import ClspecError, InvalidSpec, UsageError, did_you_mean
 from clspec.report import diagnostics as shown
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from clspec.diagnostic import Diagnostic
 
 INVALID = 2
 
