@@ -1,4 +1,4 @@
-"""The same verbs from Python: check, compile, plan, diff, review, run, lock and add.
+"""The same verbs from Python: check, compile, plan, diff, review, run, lock and add, and what is asked of runs.
 
 Each takes the path of a spec, and may take one of its environments and the day on which its waivers are judged (today
 if not given). Errors are exceptions below `ClspecError`, each with the exit code that the command line returns for it.
@@ -9,29 +9,35 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
-import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clspec import compile as pipe
 from clspec import lock as locks
-from clspec.compile import Checked, Compiled, InvalidSpec
-from clspec.diagnostic import UsageError, has_errors
+from clspec import outset
+from clspec.compile import Checked, Compiled
+from clspec.diagnostic import InvalidSpec, UsageError, has_errors
 from clspec.project import state_of, store_of
+from clspec.selection import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date, datetime
 
     from clspec.adding import Added
-    from clspec.backend import Bundle, Cluster, Follow, Happening, Outcome, Permission
+    from clspec.backend import Bundle, Cluster, Follow, Happening, Outcome, Permission, Workplace
     from clspec.check import Facts
     from clspec.diagnostic import Diagnostic
     from clspec.diff import Failure, Review
     from clspec.locking import Locked
     from clspec.mending import Mended
+    from clspec.past.comparing import Compared
+    from clspec.past.finding import Told
+    from clspec.past.status import Status
     from clspec.plan import Plan
+    from clspec.repository import Watched
+    from clspec.runs import Foreseen, Log, Run, Why
+    from clspec.selection import Selection
 
 __all__ = [
     "Checked",
@@ -39,15 +45,22 @@ __all__ = [
     "InvalidSpec",
     "add",
     "check",
+    "compare",
     "compile",
     "diff",
     "facts",
+    "foresee",
     "lock",
+    "logs",
     "mended",
     "plan",
     "review",
     "run",
+    "runs",
+    "show",
+    "status",
     "submit",
+    "why",
     "write",
 ]
 
@@ -181,18 +194,6 @@ def _make_room(bundle: Bundle, folder: Path) -> None:
             raise IsADirectoryError(errno.EISDIR, f"{name} is a folder there")
 
 
-def _need_libraries() -> None:
-    """Make sure that what the steps import is installed, before the first one starts.
-
-    Raises:
-        UsageError: something is not.
-    """
-    missing = [name for name in ("duckdb", "jinja2", "obstore", "pyarrow", "rich", "scipy") if find_spec(name) is None]
-    if missing:
-        message = f"local runs need {', '.join(missing)}: install them with `pip install 'clspec[run]'`"
-        raise UsageError(message)
-
-
 def run(  # noqa: PLR0913  # a run has this many sides
     path: str,
     pipeline: str = "regression",
@@ -201,39 +202,178 @@ def run(  # noqa: PLR0913  # a run has this many sides
     jobs: int | None = None,
     as_of: datetime | None = None,
     allow_both: Permission | None = None,
+    selection: Selection = WHOLE,
+    strict_resources: bool = False,
     watch: Callable[[Happening], None] = lambda _: None,
     warn: Callable[[tuple[Diagnostic, ...]], None] = lambda _: None,
 ) -> Outcome:
     """Run a pipeline of a spec on this machine; user code runs, each step in a process of its own.
 
-    `as_of` is when it begins, now if not given; `allow_both` says who lets code and data move at once.
+    `as_of` is when it begins, now if not given; `allow_both` says who lets code and data move at once; `selection` says
+    which steps are meant, where it is not all; `strict_resources` refuses steps that ask for more than there is.
 
     Raises:
         InvalidSpec: it has errors.
-        UsageError: there is no such pipeline, or something it needs is missing.
+        UsageError: there is no such pipeline or step, or something it needs is missing.
         KeyboardInterrupt: it was interrupted, and all its processes have ended.
     """
-    _need_libraries()
-    if jobs is not None and jobs < 1:
-        message = f"at least one step runs at a time, not {jobs}"
-        raise UsageError(message)
+    outset.need_libraries()
+    steps_at_a_time = outset.at_a_time(jobs)
     from clspec import backend  # noqa: PLC0415  # a check has no target, and is quicker without
 
-    compiled = compile(path, "local", environment=environment, day=as_of.date() if as_of else None)
-    _refuse_unknown(path, pipeline, compiled.plan)
-    warn(compiled.diagnostics)
-    runner = backend.load("local")
-    assert isinstance(runner, backend.Runner)  # the local target runs plans
-    assert compiled.checked.facts is not None  # it compiled
-    place = backend.Workplace(
-        code=compiled.checked.facts.root.resolve(),
-        folder=Path(path).resolve().parent,
-        store=store_of(path, compiled.plan.store),
-        state=state_of(path),
+    compiled = _compiled(path, pipeline, environment, as_of)
+    warn(tuple(found for found in compiled.diagnostics if found.code not in _SAID_BY_COMPILE))
+    occasion = backend.Occasion(
+        as_of=outset.moment(as_of),
+        allow_both=allow_both,
+        environment=environment or "",
+        selection=selection,
+        look=watched(compiled).look,
     )
-    occasion = backend.Occasion(as_of=_moment(as_of), allow_both=allow_both)
-    cores = len(os.sched_getaffinity(0))
-    return runner.run(compiled.plan, pipeline, place, jobs=jobs or cores, occasion=occasion, watch=watch)
+    return outset.runner().run(
+        compiled.plan,
+        pipeline,
+        _place(compiled),
+        jobs=steps_at_a_time,
+        occasion=occasion,
+        watch=watch,
+        strict_resources=strict_resources,
+    )
+
+
+_SAID_BY_COMPILE = {"CLS503"}
+"""What `compile` warns of and who has just begun a run knows: that this machine begins none by itself."""
+
+
+def foresee(
+    path: str,
+    pipeline: str = "regression",
+    *,
+    environment: str | None = None,
+    as_of: datetime | None = None,
+    selection: Selection = WHOLE,
+) -> tuple[Foreseen, ...]:
+    """What would become of each step if a run began now, and why; nothing runs and nothing is written.
+
+    Raises:
+        InvalidSpec: it has errors.
+        UsageError: there is no such pipeline or step, or what a partial run needs is missing.
+    """
+    compiled = _compiled(path, pipeline, environment, as_of)
+    told = outset.runner().plan(
+        compiled.plan, pipeline, _place(compiled), environment=environment or "", selection=selection
+    )
+    return tuple(told)
+
+
+def _compiled(path: str, pipeline: str, environment: str | None, as_of: datetime | None) -> Compiled:
+    found = compile(path, "local", environment=environment, day=as_of.date() if as_of else None)
+    outset.refuse_unknown(path, pipeline, found.plan)
+    return found
+
+
+def _place(compiled: Compiled) -> Workplace:
+    from clspec import backend  # noqa: PLC0415  # a check has no target, and is quicker without
+
+    checked = compiled.checked
+    assert checked.facts is not None  # it compiled
+    return backend.Workplace(
+        code=checked.facts.root.resolve(),
+        folder=Path(checked.path).resolve().parent,
+        store=store_of(checked.path, compiled.plan.store),
+        state=state_of(checked.path),
+    )
+
+
+def watched(compiled: Compiled) -> Watched:
+    """The files that a run of this is a run of."""
+    from clspec.repository import Watched  # noqa: PLC0415  # a check asks git nothing
+
+    checked = compiled.checked
+    assert checked.facts is not None  # it compiled
+    return Watched(
+        spec=Path(checked.path).absolute(),
+        spec_text=checked.text,
+        lock=Path(locks.path_for(checked.path)).absolute(),
+        lock_text=checked.lock_text,
+        code=checked.facts.root.resolve(),
+    )
+
+
+def runs(path: str | None = None) -> tuple[Run, ...]:
+    """The runs of a spec on this machine, or of the project that this process is in, the newest first.
+
+    Raises:
+        UsageError: there is no such spec.
+        ClspecError: the history cannot be read.
+    """
+    from clspec.past import finding  # noqa: PLC0415  # a check has no past, and is quicker without
+
+    return finding.runs(path)
+
+
+def show(run: str = "latest", path: str | None = None) -> Told:
+    """A run, by its id, the first letters of it, or `latest`, with all that became of its steps.
+
+    Raises:
+        UsageError: there is no such run.
+        ClspecError: the history cannot be read.
+    """
+    from clspec.past import finding  # noqa: PLC0415  # a check has no past, and is quicker without
+
+    return finding.told(finding.named(run, finding.runs(path)))
+
+
+def why(step: str, run: str | None = None, path: str | None = None) -> Why:
+    """Why a step ran in a run, or did not; without one, in the newest run in which its turn had come.
+
+    Raises:
+        UsageError: there is no such run or step.
+        ClspecError: the history cannot be read.
+    """
+    from clspec.past import finding  # noqa: PLC0415  # a check has no past, and is quicker without
+
+    return finding.why(step, run, finding.runs(path))
+
+
+def logs(run: str, step: str, path: str | None = None) -> Log:
+    """Where the log of a step of a run lies.
+
+    Raises:
+        UsageError: there is no such run or step, or no log.
+        ClspecError: the history cannot be read.
+    """
+    from clspec.past import finding  # noqa: PLC0415  # a check has no past, and is quicker without
+
+    return finding.logs(finding.named(run, finding.runs(path)), step)
+
+
+def compare(one: str, other: str, path: str | None = None) -> Compared:
+    """Two runs side by side.
+
+    Raises:
+        UsageError: there is no such run.
+        ClspecError: the history cannot be read.
+    """
+    from clspec.past import comparing, finding  # noqa: PLC0415  # a check has no past, and is quicker without
+
+    every = finding.runs(path)
+    first, second = (finding.told(finding.named(word, every)) for word in (one, other))
+    return comparing.compare(first, second)
+
+
+def status(path: str, commit: str = "HEAD", environment: str | None = None) -> Status:
+    """Whether a commit has passed: every pipeline that the spec's `code_change` triggers name, as the commit has it.
+
+    Raises:
+        UsageError: there is no repository, no such commit, or no such spec in it.
+        ClspecError: the spec or the history cannot be read.
+    """
+    from clspec.past import asking  # noqa: PLC0415  # a check has no past
+    from clspec.past import status as judging  # noqa: PLC0415
+
+    asked, pipelines = asking.about(path, commit, environment)
+    return judging.judge(asked, pipelines, outset.runner().history(state_of(path)))
 
 
 def submit(  # noqa: PLR0913  # a run has this many sides
@@ -265,26 +405,11 @@ def submit(  # noqa: PLR0913  # a run has this many sides
         message = f"target `{target}` begins no runs on a cluster"
         raise UsageError(message)
     compiled = compile(path, target, settings, environment, as_of.date() if as_of else None)
-    _refuse_unknown(path, pipeline, compiled.plan)
+    outset.refuse_unknown(path, pipeline, compiled.plan)
     warn(compiled.diagnostics)
-    occasion = backend.Occasion(as_of=_moment(as_of), allow_both=allow_both)
+    occasion = backend.Occasion(as_of=outset.moment(as_of), allow_both=allow_both)
     options = pipe.options_of(chosen, settings or {})
     return chosen.submit(compiled.plan, pipeline, options, cluster, occasion, follow)
-
-
-def _refuse_unknown(path: str, pipeline: str, made: Plan) -> None:
-    names = [found.name for found in made.pipelines]
-    if pipeline not in names:
-        message = f"there is no pipeline `{pipeline}` in {path}: it has {', '.join(names)}"
-        raise UsageError(message)
-
-
-def _moment(as_of: datetime | None) -> str:
-    """When a run begins, in UTC."""
-    from datetime import UTC, datetime  # noqa: PLC0415  # only a run has a clock
-
-    found = as_of or datetime.now(tz=UTC)
-    return found.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def lock(  # noqa: PLR0913  # a lock has this many sides

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 from clspec.codes import problem
 from clspec.diagnostic import ClspecError, UsageError, did_you_mean
 from clspec.plan import straight
+from clspec.selection import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from clspec.diagnostic import Diagnostic
     from clspec.plan import Plan
+    from clspec.runs import Difference, Foreseen, Log, Run, Stepped, Tree, Why
+    from clspec.selection import Selection
 
 API_VERSION = 1
 GROUP = "clspec.backends"
@@ -77,6 +80,12 @@ class Occasion:
     as_of: str
     allow_both: Permission | None = None
     """Whether code and data may move at once."""
+    environment: str = ""
+    """The environment of the spec that the plan was made for."""
+    selection: Selection = WHOLE
+    """Which steps are meant."""
+    look: Callable[[], Tree] | None = None
+    """Tells what the files are at this moment; asked when the run begins and when it ends."""
 
 
 class State(Enum):
@@ -91,6 +100,12 @@ class State(Enum):
     REFUSED = "said no"
     FAILED = "failed"
     NOT_RUN = "not run"
+    TAKEN = "taken"
+    LEFT_OUT = "left out"
+    WARNED = "warned"
+    """It may still run; the note says what is not as it asked."""
+    FINISHING = "finishing"
+    """No step's state but the run's: it was asked to end, and what is at work may finish."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +133,8 @@ class Outcome:
     """The step that ended the run, if one did."""
     log: Path | None = None
     """That step's log."""
+    is_whole: bool = True
+    """Whether all of the pipeline was part of it."""
 
 
 @runtime_checkable
@@ -133,12 +150,71 @@ class Runner(Backend, Protocol):
         jobs: int,
         occasion: Occasion,
         watch: Callable[[Happening], None],
+        strict_resources: bool = False,
     ) -> Outcome:
         """Run one pipeline to its end, telling what happens.
+
+        `strict_resources` refuses steps that ask for more than there is, which is told otherwise.
 
         Raises:
             ClspecError: it cannot be begun.
             KeyboardInterrupt: it was interrupted; all its processes have ended.
+        """
+        ...
+
+    def plan(
+        self, plan: Plan, pipeline: str, place: Workplace, *, environment: str, selection: Selection
+    ) -> Sequence[Foreseen]:
+        """What would become of each step if a run began now, and why, in the order of the pipeline.
+
+        Nothing runs and nothing is written.
+
+        Raises:
+            ClspecError: what is left of earlier runs cannot be read, or the selection cannot be run.
+        """
+        ...
+
+    def history(self, state: Path) -> Sequence[Run]:
+        """The runs that a state folder tells of, the newest first; nothing is written.
+
+        Raises:
+            ClspecError: they cannot be read.
+        """
+        ...
+
+    def steps(self, state: Path, run: str) -> Sequence[Stepped]:
+        """What became of each step of a run, in the order of the pipeline; nothing is written.
+
+        Raises:
+            ClspecError: it cannot be read.
+        """
+        ...
+
+    def explain(self, state: Path, run: str, step: str) -> Why:
+        """Why a step ran in a run, or did not; nothing is written.
+
+        Raises:
+            UsageError: there is no such run or step.
+            ClspecError: it cannot be read.
+        """
+        ...
+
+    def differences(self, state: Path, one: str, other: str) -> Mapping[str, tuple[Difference, ...] | None]:
+        """How what each step was made from differs between two runs that both have it; None where that is not known.
+
+        Nothing is written.
+
+        Raises:
+            ClspecError: it cannot be read.
+        """
+        ...
+
+    def logs(self, state: Path, run: str, step: str) -> Log:
+        """Where the log of a step lies.
+
+        Raises:
+            UsageError: there is no such run or step, or it has no log.
+            ClspecError: it cannot be read.
         """
         ...
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clspec import code, lock, parse
 from clspec.check import Facts, check, check_elsewhere, secrets, waivers
-from clspec.diagnostic import ClspecError, UsageError, did_you_mean, has_errors, in_order
+from clspec.diagnostic import InvalidSpec, UsageError, did_you_mean, has_errors, in_order
 from clspec.opening import opened
 
 if TYPE_CHECKING:
@@ -20,14 +20,6 @@ if TYPE_CHECKING:
     from clspec.opening import Opened
     from clspec.plan import Plan
     from clspec.spec import Waiver
-
-
-class InvalidSpec(ClspecError):
-    """The spec has errors; `diagnostics` says which."""
-
-    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
-        super().__init__("the spec has errors")
-        self.diagnostics = diagnostics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,6 +130,14 @@ class StepFailed(ClspecError):
     exit_code = 3
 
 
+class InvalidSpec(ClspecError):
+    """The spec has errors; `diagnostics` says which."""
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        super().__init__("the spec has errors")
+        self.diagnostics = diagnostics
+
+
 class SurroundingsFailed(ClspecError):
     """A step could not finish for what is around it (a lost machine, an API that does not answer): another try may."""
 

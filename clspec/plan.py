@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from clspec.diagnostic import Span
+from clspec.diagnostic import Span  # noqa: TC001  # msgspec reads the annotations when a plan is read from a file
 
 
 class Kind(Enum):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from clspec.diagnostic import UsageError
+from clspec.repository import git as _git
+from clspec.repository import root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+__all__ = ["SUFFIXES", "Entry", "Revision", "changed", "fork_point", "is_spec", "present", "revision", "root"]
 
 _FILE, _PROGRAM, _LINK = "100644", "100755", "120000"
 _SPEC = re.compile(rb"""apiVersion["']?\s*:\s*["']?clspec\.dev/""")
@@ -80,15 +83,6 @@ def _put(place: Path, entry: Entry, content: bytes) -> None:
 def is_spec(content: bytes) -> bool:
     """Whether a file says that it is a spec."""
     return _SPEC.search(content) is not None
-
-
-def root(folder: Path) -> Path:
-    """The root of the repository that a folder is in.
-
-    Raises:
-        UsageError: it is in none.
-    """
-    return Path(os.fsdecode(_git(folder, "rev-parse", "--show-toplevel")).removesuffix("\n"))
 
 
 def revision(top: Path, word: str) -> Revision:
@@ -173,22 +167,3 @@ def _contents(top: Path, blobs: list[str]) -> list[bytes]:
         found.append(told[end + 1 : end + 1 + size])
         at = end + size + 2
     return found
-
-
-def _git(folder: Path, *words: str, given: bytes = b"") -> bytes:
-    """What git answers.
-
-    Raises:
-        UsageError: git is not there, or says no.
-    """
-    command = ("git", "-c", "core.fsmonitor=false", "-C", str(folder), *words)
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
-    try:
-        done = subprocess.run(command, input=given, capture_output=True, check=False, env=environment)  # noqa: S603
-    except OSError as error:
-        message = f"git cannot be run: {error.strerror}"
-        raise UsageError(message) from error
-    if done.returncode:
-        message = f"git {words[0]}: {done.stderr.decode(errors='replace').strip() or 'it says no'}"
-        raise UsageError(message)
-    return done.stdout

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clspec.backend import API_VERSION, Capabilities
+from clspec import planned
+from clspec.backend import API_VERSION, Capabilities, Happening, State
 from clspec_local.check import check
 from clspec_local.emit import program
 
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from clspec.backend import Bundle, Happening, Occasion, Outcome, Workplace
+    from clspec.backend import Bundle, Occasion, Outcome, Workplace
     from clspec.diagnostic import Diagnostic
     from clspec.plan import Plan
+    from clspec.runs import Difference, Foreseen, Log, Run, Stepped, Why
+    from clspec.selection import Selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +36,13 @@ class LocalBackend:
         can=(
             "run a pipeline on this machine, and emit it as a Python program",
             "steps in processes of their own, results kept by content and reused",
-            "cpu as a budget and as a number of threads, memory and time as limits, retries, secrets by variable",
+            "cpu, memory and GPUs as budgets, cpu as a number of threads, memory and time as limits, retries",
+            "secrets by variable",
+            "say what would run and why; a part of a pipeline; the history, logs and comparison of runs",
         ),
         cannot=(
             "start a run by itself: every trigger is a warning",
-            "hand out GPUs, shared memory, ephemeral storage, node selectors, tolerations: each is a warning",
+            "choose a GPU by model or memory, shared memory, ephemeral storage, node selectors, tolerations: a warning",
             "images: steps run in this Python environment",
             "spread one step over several machines",
         ),
@@ -49,9 +54,10 @@ class LocalBackend:
         return check(plan)
 
     def emit(self, plan: Plan, options: Options) -> Bundle:
-        """One program for each pipeline."""
+        """One program for each pipeline, and the plan itself, which `clspec run --local` takes."""
         del options
-        return {f"{pipeline.name}.py": program(plan, pipeline) for pipeline in plan.pipelines}
+        programs = {f"{pipeline.name}.py": program(plan, pipeline) for pipeline in plan.pipelines}
+        return {**programs, planned.NAME: planned.as_json(plan)}
 
     def run(  # noqa: PLR0913  # the protocol's own
         self,
@@ -62,11 +68,67 @@ class LocalBackend:
         jobs: int,
         occasion: Occasion,
         watch: Callable[[Happening], None],
+        strict_resources: bool = False,
     ) -> Outcome:
         """Run one pipeline to its end; see `clspec.backend.Runner`."""
-        from clspec_local.engine import Engine  # noqa: PLC0415  # SQLite and processes, which a compile does not need
+        from clspec_local.damage import mend  # noqa: PLC0415  # SQLite and processes, which a compile does not need
+        from clspec_local.engine import Engine  # noqa: PLC0415
+        from clspec_local.history import HistoryDamaged  # noqa: PLC0415
 
-        return Engine(plan.pipeline(pipeline), plan, place, jobs=jobs, occasion=occasion, watch=watch).run()
+        def begun() -> Engine:
+            return Engine(
+                plan.pipeline(pipeline),
+                plan,
+                place,
+                jobs=jobs,
+                occasion=occasion,
+                watch=watch,
+                strict_resources=strict_resources,
+            )
+
+        try:
+            return begun().run()
+        except HistoryDamaged:
+            watch(Happening(step="", state=State.WARNED, note=mend(place.state)))
+        return begun().run()  # what was done so far is used again
+
+    def plan(
+        self, plan: Plan, pipeline: str, place: Workplace, *, environment: str, selection: Selection
+    ) -> Sequence[Foreseen]:
+        """What would become of each step, and why; see `clspec.backend.Runner`."""
+        from clspec_local.foresee import foresee  # noqa: PLC0415  # SQLite, which a compile does not need
+
+        return foresee(plan, plan.pipeline(pipeline), place, environment, selection)
+
+    def history(self, state: Path) -> Sequence[Run]:
+        """The runs of a state folder; see `clspec.backend.Runner`."""
+        from clspec_local import recall  # noqa: PLC0415  # SQLite, which a compile does not need
+
+        return recall.runs(state)
+
+    def steps(self, state: Path, run: str) -> Sequence[Stepped]:
+        """The steps of a run; see `clspec.backend.Runner`."""
+        from clspec_local import recall  # noqa: PLC0415  # SQLite, which a compile does not need
+
+        return recall.steps(state, run)
+
+    def explain(self, state: Path, run: str, step: str) -> Why:
+        """Why a step ran, or did not; see `clspec.backend.Runner`."""
+        from clspec_local import recall  # noqa: PLC0415  # SQLite, which a compile does not need
+
+        return recall.explain(state, run, step)
+
+    def differences(self, state: Path, one: str, other: str) -> Mapping[str, tuple[Difference, ...] | None]:
+        """What two runs were made from, step by step; see `clspec.backend.Runner`."""
+        from clspec_local import recall  # noqa: PLC0415  # SQLite, which a compile does not need
+
+        return recall.apart(state, one, other)
+
+    def logs(self, state: Path, run: str, step: str) -> Log:
+        """Where a step's log lies; see `clspec.backend.Runner`."""
+        from clspec_local import recall  # noqa: PLC0415  # SQLite, which a compile does not need
+
+        return recall.logs(state, run, step)
 
     def seconds(self, state: Path, spec: str) -> Mapping[tuple[str, str], float]:
         """How long steps took here; see `clspec.backend.Remembers`."""

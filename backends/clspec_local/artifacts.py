@@ -1,28 +1,26 @@
-"""Results: outputs are kept by their content, and found again by the key of all that they were made from."""
+"""What steps made: found by the key of what it was made from, kept under the digest of what it is."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import distributions
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import clspec
-from clspec import code
 from clspec.diagnostic import StepFailed
 from clspec.plan import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from clspec.plan import Step
     from clspec_local.history import History
+    from clspec_local.stamps import Stamps
 
 
+FOLDER = "artifacts"
+"""The folder, in the state folder, of all that steps have made."""
 PARAMETERS = ".parameters"
 """The folder, beside a step's outputs, that it writes its parameters to."""
 
@@ -36,27 +34,6 @@ class Result:
     parameters: dict[str, str]
 
 
-def key(step: Step, inputs: Mapping[str, str]) -> str:
-    """sha256 over what a step is made from: kind, configuration, inputs' digests, the step program, the libraries."""
-    made_by = {"program": _program(), "libraries": _libraries()}
-    parts = {"kind": step.kind.value, "config": step.config, "inputs": dict(inputs), **made_by}
-    return hashlib.sha256(canonical(parts).encode()).hexdigest()
-
-
-@cache
-def _program() -> str:
-    """The bytes of clspec itself, so that another version never passes for this one."""
-    return code.digest(Path(clspec.__file__).parent)
-
-
-@cache
-def _libraries() -> str:
-    """Python's version, that of every installed distribution, and where else Python looks for modules."""
-    names = sorted({f"{found.name}=={found.version}" for found in distributions()})
-    seen = canonical([sys.version, names, os.environ.get("PYTHONPATH", "")])
-    return hashlib.sha256(seen.encode()).hexdigest()
-
-
 def digest(path: Path) -> str:
     """sha256 over a file's bytes, or over the names and digests of a folder's files."""
     if path.is_file():
@@ -67,12 +44,20 @@ def digest(path: Path) -> str:
     return f"sha256:{hashlib.sha256(listed.encode()).hexdigest()}"
 
 
+def place_of(state: Path, found: str) -> Path:
+    """Where what has a digest lies, below a state folder."""
+    name = found.removeprefix("sha256:")
+    return state / FOLDER / name[:2] / name
+
+
 class Results:
     """What steps made on this machine. Outputs lie under their digests: two runs never overwrite each other."""
 
-    def __init__(self, folder: Path, history: History) -> None:
-        self._folder = folder
+    def __init__(self, state: Path, history: History, stamps: Stamps) -> None:
+        self._state = state
+        self._folder = state / FOLDER
         self._history = history
+        self._stamps = stamps
 
     def find(self, step: Step, key: str) -> Result | None:
         """An earlier result under this key, if all of it is still what was recorded."""
@@ -82,13 +67,33 @@ class Results:
         digests, parameters = recorded
         if digests.keys() != {artifact.name for artifact in step.outputs} or parameters.keys() != {*step.parameters}:
             return None
-        paths = {name: self._place(found) for name, found in digests.items()}
-        if not all(_holds(paths[name], digests[name]) for name in digests):
-            return None
-        return Result(paths=paths, digests=digests, parameters=parameters)
+        return self.at(digests, parameters)
 
-    def take(self, step: Step, key: str | None, made: Path, run: str) -> Result:
-        """Take over what a step made in a folder: hashed, moved to its place, then recorded if it has a key.
+    def lost(self, step: Step, key: str) -> tuple[str, ...]:
+        """What has become of a result that is recorded under a key and is not whole any more, in words."""
+        recorded = self._history.result(key)
+        if recorded is None:
+            return ()
+        digests, parameters = recorded
+        if digests.keys() != {artifact.name for artifact in step.outputs} or parameters.keys() != {*step.parameters}:
+            return ("it makes other outputs than it did",)
+        places = {name: self._place(found) for name, found in digests.items()}
+        gone = [name for name, place in places.items() if not os.path.lexists(place)]
+        edited = [n for n, place in places.items() if n not in gone and not self.holds(place, digests[n])]
+        return (
+            *(f"its output {name} was deleted" for name in gone),
+            *(f"its output {name} was edited" for name in edited),
+        )
+
+    def at(self, digests: Mapping[str, str], parameters: Mapping[str, str]) -> Result | None:
+        """What an earlier run made, if all of it is still what was recorded."""
+        paths = {name: self._place(found) for name, found in digests.items()}
+        if not all(self.holds(paths[name], digests[name]) for name in digests):
+            return None
+        return Result(paths=paths, digests=dict(digests), parameters=dict(parameters))
+
+    def take(self, step: Step, made: Path) -> Result:
+        """Take over what a step made in a folder: hashed, and moved to its place; nothing is recorded yet.
 
         Raises:
             StepFailed: something that it promised is not there.
@@ -102,41 +107,52 @@ class Results:
         digests = {artifact.name: digest(made / artifact.name) for artifact in step.outputs}
         paths = {name: self._place(found) for name, found in digests.items()}
         for name, place in paths.items():
-            _keep(made / name, place, digests[name])
-        if key:
-            self._history.keep(key, step.kind.value, digests, parameters, run)
+            self._keep(made / name, place, digests[name])
         return Result(paths=paths, digests=digests, parameters=parameters)
 
+    def holds(self, place: Path, wanted: str) -> bool:
+        """Whether a place holds this content: gone, edited and torn are all no."""
+        try:
+            return self._stamps.of(str(place)) == wanted
+        except OSError:
+            return False
+
     def _place(self, found: str) -> Path:
-        name = found.removeprefix("sha256:")
-        return self._folder / name[:2] / name
+        return place_of(self._state, found)
+
+    def _keep(self, made: Path, place: Path, wanted: str) -> None:
+        """Move an output to the place of its content; whole or not at all, whatever ends the machine meanwhile.
+
+        What is in the files reaches the disk before the name does, and the name before anything is recorded.
+        """
+        if os.path.lexists(place):
+            if self.holds(place, wanted):
+                _flush(place.parent)  # whoever put it there may not have come so far
+                return
+            place.rename(made.with_name(f"{made.name}.old"))  # torn or edited
+        if not place.parent.is_dir():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _flush(self._folder)
+            _flush(self._folder.parent)
+        _flush_all(made)
+        try:
+            made.rename(place)
+        except OSError:
+            if not self.holds(place, wanted):  # else another run was first, with the same content
+                raise
+        _flush(place.parent)
 
 
-def _holds(place: Path, wanted: str) -> bool:
-    """Whether a place holds this content: gone, edited and torn are all no."""
-    try:
-        return place.exists() and digest(place) == wanted
-    except OSError:
-        return False
-
-
-def _keep(made: Path, place: Path, wanted: str) -> None:
-    """Move an output to the place of its content; whole or not at all."""
-    if _holds(place, wanted):
+def _flush_all(made: Path) -> None:
+    """Have a file, or a folder with all that is in it, survive a loss of power."""
+    if not made.is_dir():
+        _flush(made)
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    for found in (made, *made.rglob("*")):
-        if found.is_file():
-            _flush(found)
-    if os.path.lexists(place):  # torn or edited
-        aside = made.with_name(f"{made.name}.old")
-        place.rename(aside)
-    try:
-        made.rename(place)
-    except OSError:
-        if not _holds(place, wanted):  # else another run was first, with the same content
-            raise
-    _flush(place.parent)
+    for folder, _, files in os.walk(made, topdown=False):
+        for name in files:
+            if (path := made / folder / name).is_file():
+                _flush(path)
+        _flush(made / folder)
 
 
 def _flush(path: Path) -> None:

@@ -23,7 +23,7 @@ _TAIL = 64 * 1024
 
 def arguments(step: Step, place: Workplace, occasion: Occasion, results: Mapping[str, Result], made: Path) -> list[str]:
     """The command line of a step that writes what it makes into the folder `made`."""
-    config = made.parent / f"{step.id}.json"  # a file, since a command line has a longest length
+    config = made / ".config.json"  # a file, since a command line has a longest length
     config.write_text(step.config, encoding="ascii")
     found = [step.kind.value, "--config", f"@{config}", "--store", place.store, "--progress"]
     found += ["--code", str(place.code), "--folder", str(place.folder)]

@@ -58,6 +58,9 @@ def _machines(plan: Plan, step: Step) -> Diagnostic:
 
 def _unused_hints(step: Step) -> Iterator[str]:
     resources = step.resources
-    for name in ("gpu", "shared_memory", "ephemeral_storage", "node_selector", "tolerations"):
+    for name in ("model", "memory"):
+        if resources.gpu and getattr(resources.gpu, name):
+            yield f"resources.gpu.{name}"
+    for name in ("shared_memory", "ephemeral_storage", "node_selector", "tolerations"):
         if getattr(resources, name):
             yield f"resources.{name}"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from clspec_local.variables import RUN
 
+if TYPE_CHECKING:
     from clspec_local.history import History
 
 WORK = "work"
@@ -39,7 +42,18 @@ def tidy(runs: Path, history: History) -> None:
         descriptor = claim(folder) if folder.is_dir() else None
         if descriptor is None and folder.is_dir():
             continue
+        _end_processes(folder)
         shutil.rmtree(folder / WORK, ignore_errors=True)
         history.end(run, KILLED)
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _end_processes(folder: Path) -> None:
+    """Kill what a run has left behind that was killed together with all that watched over its steps."""
+    mark = f"{RUN}={folder}".encode()
+    for entry in os.listdir("/proc"):  # noqa: PTH208  # the names are enough
+        if entry.isdigit():
+            with suppress(OSError):
+                if mark in Path(f"/proc/{entry}/environ").read_bytes().split(b"\0"):
+                    os.kill(int(entry), signal.SIGKILL)

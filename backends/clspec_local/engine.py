@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 import secrets
+import select
 import shutil
 import threading
 import time
-from dataclasses import dataclass
+from collections import deque
 from typing import TYPE_CHECKING
 
 from clspec import graph
 from clspec.backend import Happening, Outcome, State
 from clspec.diagnostic import ClspecError, StepFailed, UsageError
-from clspec_local import artifacts
+from clspec.plan import Isolation, Kind
+from clspec.selection import chosen
+from clspec_local import partial, reasons, records
 from clspec_local.artifacts import Result, Results
-from clspec_local.call import arguments, progress
+from clspec_local.budget import Budget, lacking, machine
+from clspec_local.call import arguments
 from clspec_local.claim import WORK, claim, tidy
-from clspec_local.history import History
+from clspec_local.history import NAME, Beginning, History, Over
 from clspec_local.interruption import asked_to_end
-from clspec_local.process import Ended, Process, environment
-from clspec_local.supervise import Work
+from clspec_local.made_from import Making
+from clspec_local.memory import OutOfMemory
+from clspec_local.process import Warmth, Work
+from clspec_local.stamps import Stamps
+from clspec_local.urgency import urgency
+from clspec_local.variables import RUN, environment, of_warmth
+from clspec_local.working import LOOK_EVERY, Working, clock, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,32 +38,22 @@ if TYPE_CHECKING:
 
     from clspec.backend import Occasion, Workplace
     from clspec.plan import Pipeline, Plan, Step
+    from clspec_local.budget import Share
+    from clspec_local.interruption import Asked
+    from clspec_local.process import Ended
 
-_TICK = 0.02
-_LOOK_EVERY = 0.25
-_LONGEST_PAUSE = 30
-"""Seconds before a step is tried again, at most."""
-_OVER = {State.DONE, State.REUSED, State.SKIPPED}
+_OVER = {State.DONE, State.REUSED, State.SKIPPED, State.TAKEN, State.LEFT_OUT}
+_PUT_OFF = {State.REUSED, State.SKIPPED, State.NOT_RUN, State.TAKEN, State.LEFT_OUT}
+"""What is told of these steps is recorded with the next thing that happens."""
 _INTERRUPTED = 130
+_CHEAP = 1.0
+"""Seconds; what took less is not worth a wait for the disk, since a loss of power costs no more than to do it again."""
+_WRITE_EVERY = 1.0
+"""Seconds after which what was put off is recorded while steps are at work."""
 
 
 class RunError(ClspecError):
     """The surroundings do not let the run go on: a full disk, no permission, no more processes."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Running:
-    """A step at work."""
-
-    step: Step
-    key: str | None
-    process: Process
-    made: Path
-    looked: float = 0.0
-    note: str = ""
-    """How far it is."""
-    killed: str = ""
-    """Why the engine ended it, if it did."""
 
 
 class Engine:
@@ -68,261 +68,422 @@ class Engine:
         jobs: int,
         occasion: Occasion,
         watch: Callable[[Happening], None],
+        strict_resources: bool,
     ) -> None:
         self._steps = graph.order(pipeline)
+        self._by_id = {step.id: step for step in self._steps}
         self._plan = plan
         self._pipeline = pipeline
         self._place = place
         self._occasion = occasion
-        self._jobs = jobs
-        self._cores = len(os.sched_getaffinity(0))
+        self._chosen = chosen(pipeline, occasion.selection)
         self._watch = watch
+        self._strict = strict_resources
+        self._machine = machine(os.environ)
+        self._budget = Budget(self._machine, jobs)
+        self._hides_gpus = any(step.resources.gpu for step in self._steps)
+        self._followers: dict[str, list[str]] = {step.id: [] for step in self._steps}
+        for step in self._steps:
+            for need in set(step.needs):
+                self._followers[need].append(step.id)
+        self._open = {step.id: len(set(step.needs)) for step in self._steps}
+        """How many of its needs a step still waits for."""
+        mine = [step for step in self._steps if step.id in self._chosen.steps]
+        self._come = deque(step for step in mine if not step.needs and not step.always)
+        """Steps whose needs are over, and of which nothing more is known."""
+        self._place_of = {step.id: at for at, step in enumerate(self._steps)}
+        self._urgent: dict[str, float] = {}
+        self._due: list[tuple[float, int, Step, str | None]] = []
+        """A heap of steps to be begun, the most urgent first, each with its key."""
+        self._last = [step for step in mine if step.always]
         self._states: dict[str, State] = {}
         self._results: dict[str, Result] = {}
-        self._running: dict[str, _Running] = {}
+        self._working: dict[str, Working] = {}
         self._tries: dict[str, int] = {}
-        self._not_before: dict[str, float] = {}
-        """When a step that died may be tried again."""
+        self._again: list[tuple[float, str, str | None]] = []
+        """A heap of when a step that died may be tried again."""
+        self._unwritten: list[Over] = []
+        """What is to be recorded and would cost nothing if it were lost."""
+        self._written = clock()
+        self._made_from: dict[str, str] = {}
+        """The key of each step whose turn has come, kept under it or not."""
+        self._new_parts: dict[str, str] = {}
+        """Keys whose parts are to be recorded, and the parts' texts."""
+        self._why: dict[str, tuple[tuple[str, ...], str]] = {}
+        """Why a step runs, and the run that it is compared with."""
         self._run = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         self._folder = place.state / "runs" / self._run
         self._failed: tuple[str, int] | None = None
-        self._asked: list[int] = []
-        """The signals to end that have come."""
 
     def run(self) -> Outcome:
         """Run it to its end.
 
         Raises:
-            UsageError: a secret is not there, or this is not the main thread.
+            UsageError: a secret or a resource is not there, or this is not the main thread.
             ClspecError: the state folder or the history cannot be used.
             KeyboardInterrupt: it was asked to end, and every process has ended.
         """
         self._have_secrets()
+        self._have_resources()
         if threading.current_thread() is not threading.main_thread():
-            message = "a run is begun from the main thread: its steps end with the thread that began them"
+            message = "a run is begun from the main thread: only there does Python hear the signals that ask it to end"
             raise UsageError(message)
         try:
             self._place.state.mkdir(parents=True, exist_ok=True)
-            self._history = History(self._place.state / "history.sqlite")
+            self._history = History(self._place.state / NAME)
             try:
-                outcome = self._recorded()
+                outcome, interrupted = self._recorded()
             finally:
                 self._history.close()
         except OSError as error:
             raise RunError(_said(error)) from error
-        if self._asked:
+        if interrupted:
             raise KeyboardInterrupt
         return outcome
 
     def _have_secrets(self) -> None:
-        needed = (secret.env for step in self._steps for secret in step.secrets if not step.always)
+        mine = (step for step in self._steps if step.id in self._chosen.steps and not step.always)
+        needed = (secret.env for step in mine for secret in step.secrets)
         missing = sorted({name for name in needed if name not in os.environ})
         if missing:
             message = "the spec's secrets are read from variables that are not set: " + ", ".join(missing)
             raise UsageError(message)
 
-    def _recorded(self) -> Outcome:
-        """The run, from its first to its last line in the history."""
+    def _have_resources(self) -> None:
+        """Say which steps want more than there is; refuse them if that is how it is wanted."""
+        for step, wanted in lacking(self._steps, self._machine):
+            if self._strict:
+                message = f"step `{step.id}` asks for {wanted}, and the run is strict about resources"
+                raise UsageError(message)
+            self._watch(
+                Happening(step=step.id, state=State.WARNED, note=f"asks for {wanted}: it runs with what is there")
+            )
+
+    def _recorded(self) -> tuple[Outcome, bool]:
+        """The run, from its first to its last line in the history, and whether it was interrupted."""
+        self._stamps = Stamps(self._place.state / "stamps.sqlite")
+        self._making = Making(self._place.code, self._stamps)
+        self._kept = Results(self._place.state, self._history, self._stamps)
+        self._looking = reasons.Looking(self._history, self._plan.name, self._pipeline.name, self._occasion.environment)
+        taken = partial.taken(self._steps, self._chosen, self._looking, self._kept)
         self._folder.mkdir(parents=True)
         held = claim(self._folder)
         try:
             tidy(self._folder.parent, self._history)
-            self._history.begin(self._run, self._plan.name, self._pipeline.name)
-            self._kept = Results(self._place.state / "artifacts", self._history)
+            self._history.begin(self._beginning())
+            self._set_out(taken)
+            self._memory = OutOfMemory()
+            self._warmth = Warmth(self._folder / ".warm.log", of_warmth(os.environ, str(self._folder)))
             with asked_to_end() as self._asked:
                 try:
                     self._loop()
                 finally:
                     self._stop_all()
+                    self._warmth.close()
+                    self._stamps.save()
                     shutil.rmtree(self._folder / WORK, ignore_errors=True)
-                return self._concluded()
+                return self._concluded(self._asked)
         finally:
             if held is not None:
                 os.close(held)
 
-    def _concluded(self) -> Outcome:
+    def _beginning(self) -> Beginning:
+        """What the history is told of the run before anything happens."""
+        look = self._occasion.look
+        return Beginning(
+            run=self._run,
+            spec=self._plan.name,
+            file=os.path.relpath(self._place.folder / os.path.basename(self._plan.spec), self._place.state.parent),  # noqa: PTH119
+            pipeline=self._pipeline.name,
+            environment=self._occasion.environment,
+            selection=self._occasion.selection,
+            is_whole=self._chosen.is_whole,
+            tree=look() if look else None,
+        )
+
+    def _set_out(self, taken: dict[str, partial.Taken]) -> None:
+        """Settle the steps that are no part of the run: what some of them made in earlier ones is taken."""
+        if self._chosen.is_whole:
+            return
+        for name, words in partial.stale(self._pipeline, self._chosen, self._looking, self._making):
+            self._watch(Happening(step=name, state=State.WARNED, note=words))
+        for step in self._steps:
+            if step.id in taken:
+                earlier = taken[step.id].earlier
+                self._results[step.id] = taken[step.id].result
+                self._made_from[step.id] = earlier.key
+                self._over(step, State.TAKEN, note=f"from run {earlier.run}", made_in=earlier.run)
+            elif step.id not in self._chosen.steps:
+                self._over(step, State.LEFT_OUT)
+
+    def _concluded(self, asked: Asked) -> tuple[Outcome, bool]:
         """Record what became of the rest, and say how the run ended."""
         rest = [step for step in self._steps if step.id not in self._states]
-        assert self._failed or self._asked or not rest  # a run is green only if all of it is over
+        assert self._failed or asked or not rest  # a run is green only if all of it is over
         for step in rest:
             self._over(step, State.NOT_RUN)
-        outcome = self._outcome(self._failed[1] if self._failed else 0)
-        self._history.end(self._run, _INTERRUPTED if self._asked else outcome.exit_code)
-        return outcome
+        self._write()
+        verdict = self._verdict()
+        outcome = self._outcome(self._failed[1] if self._failed else self._unsaid(verdict))
+        look = self._occasion.look
+        tree = look() if look else None
+        self._history.end(self._run, _INTERRUPTED if asked else outcome.exit_code, verdict, tree)
+        return outcome, bool(asked)
 
     def _loop(self) -> None:
-        while not self._asked:
-            begun = False
-            for step in self._steps:
-                if self._ready(step) and not self._asked:
-                    self._begin(step)
-                    begun = True
-            if not begun and not self._running and not self._waits():
+        """Begin what can be begun and wait for news, until there is nothing to wait for."""
+        while not self._asked.now:
+            if not self._asked:
+                if self._failed is None:
+                    self._go_on()
+                self._begin_last()
+            if not self._working and not self._pending():
                 return
-            for running in tuple(self._running.values()):
-                self._look(running)
-            if not begun:
-                time.sleep(_TICK)
+            self._wait()
+
+    def _pending(self) -> bool:
+        """Whether steps are yet to be begun, once there is time or room."""
+        return not self._asked and self._failed is None and bool(self._come or self._due or self._again)
+
+    def _go_on(self) -> None:
+        """Take in the steps whose turn has come, and begin those that fit; those at work are looked at in between."""
+        until = clock() + LOOK_EVERY
+        while self._again and self._again[0][0] <= clock():
+            _, name, key = heapq.heappop(self._again)
+            self._put(self._by_id[name], key)
+        while self._come and not self._asked and not (self._working and clock() > until):
+            self._arrive(self._come.popleft())
+        self._begin_what_fits()
 
     # -- beginning a step --------------------------------------------------------------------------------------------
 
-    def _ready(self, step: Step) -> bool:
-        if step.id in self._states or step.id in self._running:
-            return False
-        if step.always:
-            return self._is_last(step)
-        if self._failed is not None:
-            return False
-        if self._not_before.get(step.id, 0.0) > time.monotonic():
-            return False
-        return all(self._states.get(need) in _OVER for need in step.needs) and self._has_room(step)
+    def _begin_last(self) -> None:
+        """Begin the steps that run however the others end, once those are over or never will be."""
+        for step in tuple(self._last):
+            over = all(need in self._states for need in step.needs)
+            if over or not (self._working or self._pending()):
+                self._last.remove(step)
+                self._arrive(step)
+                self._begin_what_fits()
 
-    def _is_last(self, step: Step) -> bool:
-        """Whether all that a step which always runs would wait for is over, or will never be."""
-        over = all(need in self._states for need in step.needs)
-        return over or (self._failed is not None and not self._running)
+    def _put(self, step: Step, key: str | None) -> None:
+        """Have a step begun when there is room, the more urgent ones first."""
+        if not self._urgent:
+            self._urgent = urgency(self._steps, self._history.seconds(self._plan.name, self._pipeline.name))
+        heapq.heappush(self._due, (-self._urgent[step.id], self._place_of[step.id], step, key))
 
-    def _waits(self) -> bool:
-        """Whether a step is yet to be tried again."""
-        return self._failed is None and any(name not in self._states for name in self._not_before)
-
-    def _has_room(self, step: Step) -> bool:
-        """Whether the cores that are left are enough; a step that wants more than there are gets them all, alone."""
-        if not self._running:
-            return True
-        taken = sum(self._cores_of(running.step) for running in self._running.values())
-        return len(self._running) < self._jobs and taken + self._cores_of(step) <= self._cores
-
-    def _cores_of(self, step: Step) -> float:
-        return min(step.resources.cpu or 1.0, self._cores)
-
-    def _begin(self, step: Step) -> None:
+    def _arrive(self, step: Step) -> None:
+        """Skip a step, use an earlier result of it, or have it begun when there is room."""
         if reason := self._reason_to_skip(step):
             self._over(step, State.SKIPPED, note=reason)
             return
-        key = self._key(step) if step.pure else None
-        if key and (found := self._kept.find(step, key)):
+        parts = self._making.parts(step, partial.digests(step, self._results))
+        key, text = reasons.key_of(parts)
+        self._made_from[step.id] = key
+        if not self._history.knows_parts(key):
+            self._new_parts[key] = text
+        forced = step.id in self._occasion.selection.force
+        if step.pure and not forced and (found := self._kept.find(step, key)):
             self._results[step.id] = found
-            self._over(step, State.REUSED, key=key)
+            self._over(step, State.REUSED, made_in=self._history.made_in(key))
             return
-        self._start(step, key)
+        words, compared = reasons.why(self._looking, self._kept, step, parts, key)
+        self._why[step.id] = ((reasons.FORCED,) if forced else words), compared
+        self._put(step, key if step.pure else None)
+
+    def _begin_what_fits(self) -> None:
+        """Begin the most urgent steps that fit beside those at work."""
+        left = []
+        while self._due and not self._budget.full() and not self._asked:
+            entry = heapq.heappop(self._due)
+            share = self._budget.take(entry[2])
+            if share is None:
+                left.append(entry)
+            else:
+                self._start(entry[2], entry[3], share)
+        for entry in left:
+            heapq.heappush(self._due, entry)
 
     def _reason_to_skip(self, step: Step) -> str:
         reads = [entry.step for entry in step.inputs if not entry.optional]
         for name in (*reads, *((step.when.step,) if step.when else ())):
-            if self._states[name] is State.SKIPPED:
+            if self._states.get(name) is State.SKIPPED:
                 return f"{name} was skipped"
         if step.when and self._results[step.when.step].parameters[step.when.parameter] != step.when.equals:
             return f"{step.when.parameter} of {step.when.step} is not {step.when.equals}"
         return ""
 
-    def _key(self, step: Step) -> str:
-        read = (entry for entry in step.inputs if entry.step in self._results)
-        digests = {entry.name: self._results[entry.step].digests[entry.output] for entry in read}
-        return artifacts.key(step, digests)
-
-    def _start(self, step: Step, key: str | None) -> None:
+    def _start(self, step: Step, key: str | None, share: Share) -> None:
         made = self._folder / WORK / step.id
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)
-        threads = max(1, int(self._cores_of(step)))
+        variables = environment(
+            os.environ, [secret.env for secret in step.secrets], share.threads, self._place.store, step.config
+        )
+        if self._hides_gpus:  # where some ask for GPUs, nobody else sees those
+            variables["CUDA_VISIBLE_DEVICES"] = ",".join(share.gpus)
         work = Work(
+            kind=step.kind,
             arguments=arguments(step, self._place, self._occasion, self._results, made),
-            variables=environment(
-                os.environ, [secret.env for secret in step.secrets], threads, self._place.store, step.config
-            ),
+            variables={**variables, RUN: str(self._folder)},
             log=self._log(step),
-            isolation=step.isolation,
-            code=self._place.code,
+            cold=step.isolation is Isolation.SPAWN or bool(share.gpus),
+            threads=share.threads,
+            torch="torch" in self._making.imports(step),
         )
         if step.id not in self._tries:
-            self._watch(Happening(step=step.id, state=State.STARTED))
+            note = "; ".join(self._why[step.id][0])
+            self._watch(Happening(step=step.id, state=State.STARTED, note=note))
         self._tries[step.id] = self._tries.get(step.id, 0) + 1
-        self._running[step.id] = _Running(step=step, key=key, process=Process(work), made=made)
+        process = self._warmth.begin(work)
+        self._working[step.id] = Working(step=step, key=key, process=process, made=made, log=work.log, share=share)
 
     def _log(self, step: Step) -> Path:
         return self._folder / f"{step.id}.log"
 
-    # -- watching a step ---------------------------------------------------------------------------------------------
+    # -- watching the steps at work ----------------------------------------------------------------------------------
 
-    def _look(self, running: _Running) -> None:
-        ended = running.process.poll()
-        if ended is not None:
-            del self._running[running.step.id]
-            self._settle(running, ended)
-            return
-        now = time.monotonic()
-        if now - running.looked >= _LOOK_EVERY:
-            running.looked = now
-            self._keep_limits(running)
-            running.note = progress(self._log(running.step)) or running.note
-            self._tell(running, State.PROGRESS, running.note)
+    def _wait(self) -> None:
+        """Wait until there is news of a step, it is time for a look at one, or the run is asked to end."""
+        now = clock()
+        waits = [working.until_next_look(now) for working in self._working.values()]
+        waits += [max(0.0, self._again[0][0] - now)] if self._again else []
+        waits += [0.0] if self._come and self._pending() else []
+        if now - self._written > _WRITE_EVERY:
+            self._write()
+        poll = select.poll()
+        poll.register(self._asked.descriptor, select.POLLIN)
+        there = {working.process.fileno(): working for working in self._working.values()}
+        for descriptor in there:
+            poll.register(descriptor, select.POLLIN)
+        for descriptor, _ in poll.poll(1000 * min(waits, default=LOOK_EVERY) + 1):
+            if descriptor == self._asked.descriptor:
+                self._told()
+            elif (ended := there[descriptor].process.news()) is not None:
+                self._settle(there[descriptor], ended)
+        now = clock()
+        for working in self._working.values():
+            if working.look(now):
+                self._tell(working, State.PROGRESS, working.note)
 
-    def _keep_limits(self, running: _Running) -> None:
-        step, process = running.step, running.process
-        if running.killed:
-            return
-        if step.timeout is not None and process.seconds > step.timeout:
-            running.killed = f"it ran longer than its timeout of {step.timeout} s"
-        elif step.resources.memory and process.occupies_more_than(step.resources.memory):
-            running.killed = f"it used more than its memory of {step.resources.memory // 2**20} MiB"
-        if running.killed:
-            process.end()
+    def _told(self) -> None:
+        """Say what being asked to end means, the first time."""
+        self._asked.read()
+        if self._asked and not self._asked.now and self._working:
+            names = ", ".join(self._working)
+            self._watch(Happening(step="", state=State.FINISHING, note=f"finishing {names}; Ctrl-C again stops now"))
 
-    def _settle(self, running: _Running, ended: Ended) -> None:
+    def _settle(self, working: Working, ended: Ended) -> None:
         """Judge how a step ended."""
-        step, how = running.step, running.killed or ended.how
-        code = 3 if running.killed or ended.exit_code not in {0, 1, 2} else ended.exit_code
+        step = working.step
+        del self._working[step.id]
+        self._budget.give_back(step)
+        tries, most = self._tries[step.id], step.retry.times + 1
+        judged = judge(working, ended, self._memory, tries)
+        code, how = judged.exit_code, judged.how
         if code == 0 and (changed := self._changed_inputs(step)):
             code, how = 3, f"its input {changed} was changed while it ran"
         if code == 0:
             try:
-                self._results[step.id] = self._kept.take(step, running.key, running.made, self._run)
+                self._results[step.id] = self._kept.take(step, working.made)
             except StepFailed as error:
                 code, how = error.exit_code, str(error)
-        tries, most = self._tries[step.id], step.retry.times + 1
+        shutil.rmtree(working.made, ignore_errors=True)
         if code == 0:
-            self._over(step, State.DONE, key=running.key, seconds=running.process.seconds)
-        elif ended.infrastructure and not running.killed and tries < most and not self._failed:
-            self._not_before[step.id] = time.monotonic() + min(2 ** (tries - 1), _LONGEST_PAUSE)
-            self._tell(running, State.RETRIED, f"{how}; try {tries + 1} of {most}")
+            self._over(step, State.DONE, key=working.key, seconds=working.process.seconds)
+        elif judged.pause is not None and tries < most and not self._failed and not self._asked:
+            heapq.heappush(self._again, (clock() + judged.pause, step.id, working.key))
+            self._tell(working, State.RETRIED, f"{how}; try {tries + 1} of {most} in {judged.pause:.0f} s")
         else:
             if not step.always:
                 self._failed = self._failed or (step.id, code)
             state = State.REFUSED if code == 1 else State.FAILED
             note = f"{how} (try {tries} of {most})" if tries > 1 else how
-            self._over(step, state, seconds=running.process.seconds, note=note)
+            self._over(step, state, seconds=working.process.seconds, note=note)
 
     def _changed_inputs(self, step: Step) -> str:
         """The inputs that are no longer what they were when they were made: whatever read them is not to be kept."""
         there = (entry for entry in step.inputs if entry.step in self._results)
         read = {entry.name: (self._results[entry.step], entry.output) for entry in there}
-        changed = [n for n, (made, o) in read.items() if artifacts.digest(made.paths[o]) != made.digests[o]]
+        changed = [n for n, (made, o) in read.items() if not self._kept.holds(made.paths[o], made.digests[o])]
         return ", ".join(f"`{name}`" for name in changed)
 
-    def _tell(self, running: _Running, state: State, note: str) -> None:
-        self._watch(Happening(step=running.step.id, state=state, seconds=running.process.seconds, note=note))
+    def _tell(self, working: Working, state: State, note: str) -> None:
+        self._watch(Happening(step=working.step.id, state=state, seconds=working.process.seconds, note=note))
 
-    def _over(self, step: Step, state: State, *, key: str | None = None, seconds: float = 0.0, note: str = "") -> None:
+    def _over(  # noqa: PLR0913  # what is recorded of a step
+        self,
+        step: Step,
+        state: State,
+        *,
+        key: str | None = None,
+        seconds: float = 0.0,
+        note: str = "",
+        made_in: str = "",
+    ) -> None:
+        """Record what became of a step, kept under a key if it has one, and let those come that waited for it."""
         self._states[step.id] = state
-        self._history.step(self._run, step.id, state.value, key=key, seconds=seconds, note=note)
+        words, compared = self._why.pop(step.id, ((), ""))
+        made = self._results.get(step.id)
+        over = Over(
+            step=step.id,
+            place=self._place_of[step.id],
+            kind=step.kind.value,
+            state=state.value,
+            key=self._made_from.get(step.id),
+            seconds=seconds,
+            note=note,
+            reasons=words,
+            compared=compared,
+            digests=made.digests if made else {},
+            parameters=made.parameters if made else {},
+            made_in=self._run if state is State.DONE else made_in,
+        )
+        if state in _PUT_OFF:
+            self._unwritten.append(over)
+        else:
+            if state is State.DONE and key and made:
+                records.note(self._place.state, key, over.kind, made.digests, made.parameters, self._run)
+            with self._history.together("NORMAL" if seconds < _CHEAP else "FULL"):
+                self._write()
+                if state is State.DONE and key and made:
+                    self._history.keep(key, over.kind, made.digests, made.parameters, self._run)
+                self._history.step(self._run, over)
         self._watch(Happening(step=step.id, state=state, seconds=seconds, note=note))
+        if state in _OVER:
+            for name in self._followers[step.id]:
+                self._open[name] -= 1
+                if not self._open[name] and not self._by_id[name].always and name in self._chosen.steps:
+                    self._come.append(self._by_id[name])
+
+    def _write(self) -> None:
+        """Record what has been put off."""
+        if not self._unwritten and not self._new_parts:
+            return
+        with self._history.together("NORMAL"):
+            for key, text in self._new_parts.items():
+                self._history.made_from(key, text)
+            for over in self._unwritten:
+                self._history.step(self._run, over)
+        self._unwritten.clear()
+        self._new_parts.clear()
+        self._written = clock()
 
     # -- ending the run ----------------------------------------------------------------------------------------------
 
     def _stop_all(self) -> None:
         """End every process that still runs, and wait for it."""
-        stopped = tuple(self._running.values())
-        for running in stopped:
-            running.process.end()
-        while self._running:
-            for running in tuple(self._running.values()):
-                if running.process.poll() is not None:
-                    del self._running[running.step.id]
-            time.sleep(_TICK)
+        stopped = tuple(self._working.values())
+        for working in stopped:
+            working.process.end()
+        while self._working:
+            for working in tuple(self._working.values()):
+                select.select([working.process], [], [], LOOK_EVERY)
+                if working.process.news() is not None:
+                    del self._working[working.step.id]
         if self._asked:
-            for running in stopped:
-                self._over(running.step, State.FAILED, seconds=running.process.seconds, note="interrupted")
+            for working in stopped:
+                self._over(working.step, State.FAILED, seconds=working.process.seconds, note="interrupted")
 
     def _outcome(self, exit_code: int) -> Outcome:
         failed = self._failed[0] if self._failed else ""
@@ -335,7 +496,23 @@ class Engine:
             outputs={s.id: self._results[s.id].paths for s in self._pipeline.steps if s.id in self._results},
             failed=failed,
             log=self._folder / f"{failed}.log" if failed else None,
+            is_whole=self._chosen.is_whole,
         )
+
+    def _verdict(self) -> str:
+        """The gate's word, if it has judged in this run; `skipped` where there was nothing to judge."""
+        for step in self._steps:
+            if step.kind is Kind.GATE and self._states.get(step.id) in {State.DONE, State.REUSED}:
+                return self._results[step.id].parameters.get("outcome", "")
+            if step.kind is Kind.GATE and self._states.get(step.id) is State.SKIPPED:
+                return "skipped"
+        return ""
+
+    def _unsaid(self, verdict: str) -> int:
+        """The exit code of a run in which no step failed: where no last step speaks, the gate does."""
+        if any(step.kind is Kind.CONCLUDE and step.id in self._chosen.steps for step in self._steps):
+            return 0
+        return 0 if verdict in {"", "skipped", "pass"} else 1
 
     def _report(self) -> Path | None:
         """The report, put beside the run's logs, where a person finds it."""

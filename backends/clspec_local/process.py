@@ -1,45 +1,47 @@
-"""A step in a process of its own, as the engine sees it: begun, looked at, and ended with all that it began."""
+"""A step in a process of its own, as the engine sees it: begun, heard of, and ended with all that it began."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
 import sys
 import time
-import warnings
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from clspec.plan import Isolation
-from clspec_local.supervise import ASKING, Work, descendants, supervise
+from clspec.plan import Kind
+from clspec_local import wire
+from clspec_local.supervise import descendants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-_PASSED_ON = (
-    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM"),
-    *("PYTHONPATH", "PYTHONHOME", "PYTHONHASHSEED", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "LD_PRELOAD"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
-    *("CUDA_VISIBLE_DEVICES", "CUDA_HOME"),
-)
-_PREFIXES_PASSED_ON = ("LC_", "OPENBLAS_", "MKL_", "NVIDIA_", "R_")
+Levels = tuple[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], ...]
+"""What a warm process has loaded, level by level: modules, and variables that were set before them."""
+
+_PROGRAM: Levels = ((("clspec.step.program",), ()),)
+_DATA = (("pyarrow", "pyarrow.parquet", "pyarrow.compute", "clspec.step.job"), ())
+_LIGHT = frozenset((Kind.CONCLUDE, Kind.NOTIFY))
+"""The kinds that do without the data libraries."""
 
 
-def environment(own: Mapping[str, str], secrets: Sequence[str], threads: int, *uris: str) -> dict[str, str]:
-    """The variables of a step: what programs need to run, its secrets by name, its threads, and nothing else.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a step's process is given: the step program's arguments, its variables, its log, and how it is begun."""
 
-    The cloud's credentials are passed on only where one of the URIs leads into that cloud.
-    """
-    found = {name: own[name] for name in _PASSED_ON if name in own}
-    found |= {name: value for name, value in own.items() if name.startswith(_PREFIXES_PASSED_ON)}
-    if any("s3://" in uri for uri in uris):
-        found |= {name: value for name, value in own.items() if name.startswith("AWS_")}
-    found |= {name: own[name] for name in secrets if name in own}
-    found |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    # Threads that wait by spinning take the cores from whoever else works: measured 16 s against 6 on a busy machine.
-    return {**found, "OMP_WAIT_POLICY": "passive"}
+    kind: Kind
+    arguments: Sequence[str]
+    variables: Mapping[str, str]
+    log: Path
+    cold: bool
+    """Whether it gets a Python of its own instead of a fork: it uses CUDA, or its spec says so."""
+    threads: int
+    torch: bool
+    """Whether its code imports torch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,80 +54,199 @@ class Ended:
     """Whether it died of its surroundings, so that trying again may help."""
 
 
+class Warmth:
+    """The warm processes of a run, begun as they are needed; see `clspec_local.warm`."""
+
+    def __init__(self, log: Path, variables: Mapping[str, str]) -> None:
+        self._log = log
+        self._variables = dict(variables)
+        self._roots: list[subprocess.Popen[bytes]] = []
+        self._nodes: dict[Levels, socket.socket] = {}
+        self._idle: dict[Levels, list[socket.socket]] = {}
+
+    def begin(self, work: Work) -> Process:
+        """Have a step run.
+
+        Raises:
+            OSError: no process can be begun.
+        """
+        return Process(self, work, levels(work))
+
+    def slot(self, wanted: Levels) -> socket.socket:
+        """The channel to a warm process that runs no step.
+
+        Raises:
+            OSError: none can be begun.
+        """
+        if idle := self._idle.get(wanted):
+            return idle.pop()
+        try:
+            return self._forked(wanted, ((), ()))
+        except OSError:  # something above it has been killed
+            self._forget()
+            return self._forked(wanted, ((), ()))
+
+    def give_back(self, held: Levels, channel: socket.socket) -> None:
+        """Take a warm process back that has run its step."""
+        self._idle.setdefault(held, []).append(channel)
+
+    def close(self) -> None:
+        """Let all go, and wait until they are gone."""
+        for each in [*self._nodes.values(), *(channel for idle in self._idle.values() for channel in idle)]:
+            each.close()
+        self._nodes.clear()
+        self._idle.clear()
+        for root in self._roots:
+            root.wait()
+        self._roots.clear()
+
+    def _node(self, wanted: Levels) -> socket.socket:
+        """The channel to the warm process that has loaded so much, and from which others are forked."""
+        if wanted not in self._nodes:
+            self._nodes[wanted] = self._forked(wanted[:-1], wanted[-1]) if wanted else self._begun()
+        return self._nodes[wanted]
+
+    def _forked(self, below: Levels, level: tuple[tuple[str, ...], tuple[tuple[str, str], ...]]) -> socket.socket:
+        load, variables = level
+        node = self._node(below)
+        ours, theirs = socket.socketpair()
+        try:
+            wire.send(node, {"load": list(load), "variables": dict(variables)}, theirs.fileno())
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return ours
+
+    def _begun(self) -> socket.socket:
+        """The first one: a Python of its own, which has nothing of the engine's process but these variables."""
+        ours, theirs = socket.socketpair()
+        program = [sys.executable, "-P", "-m", "clspec_local.warm", str(theirs.fileno())]
+        with self._log.open("ab") as log:
+            begun = subprocess.Popen(  # noqa: S603  # our own program
+                program,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._variables,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._roots.append(begun)
+        theirs.close()
+        return ours
+
+    def _forget(self) -> None:
+        """Let go of those that others are forked from; those that run a step are not among them."""
+        for each in self._nodes.values():
+            each.close()
+        self._nodes.clear()
+
+
+def levels(work: Work) -> Levels:
+    """What a warm process has loaded from which a step can be forked; nothing where the step is begun cold."""
+    if work.cold:
+        return ()
+    found = _PROGRAM
+    if work.kind not in _LIGHT:
+        found = (*found, _DATA)
+    if work.torch:  # it reads its number of threads when it is loaded
+        threads = str(work.threads)
+        found = (*found, (("torch",), (("MKL_NUM_THREADS", threads), ("OMP_NUM_THREADS", threads))))
+    return (*found, ((f"clspec.step.{work.kind.value}",), ()))
+
+
 class Process:
-    """A running step, below a supervisor that leads a process group; both end when the engine does.
+    """A running step, below a warm process that outlives the engine just long enough to end it."""
 
-    To be begun from the main thread: the kernel counts the end of the thread that forked as the end of the parent.
-    """
-
-    _held: ClassVar[set[int]] = set()
-    """The engine's ends of the pipes of all that run; a fork must not keep those of the others open."""
-
-    def __init__(self, work: Work) -> None:
-        for stream in (sys.stdout, sys.stderr):  # else the fork would write once more what is buffered
-            with suppress(OSError, ValueError, AttributeError):
-                stream.flush()
-        work.log.touch()
+    def __init__(self, warmth: Warmth, work: Work, wanted: Levels) -> None:
+        self._warmth = warmth
+        self._work = work
+        self._to_end = False
+        self.pid: int | None = None
         self.started = time.monotonic()
-        alive, self._hold = os.pipe()
-        self._held.add(self._hold)
-        self.pid = self._fork(work, alive)
-        os.close(alive)
-        with suppress(OSError):  # both set it, so that neither has to wait for the other
-            os.setpgid(self.pid, self.pid)
+        self.peak = 0
+        """The most KiB of memory that the step's process held; known when it has ended."""
+        work.log.touch()
+        self._begin(wanted)
 
-    def _fork(self, work: Work, alive: int) -> int:
-        if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208  # a lock held by another thread is held for ever
-            work = replace(work, isolation=Isolation.SPAWN)
-        with _undisturbed():
-            pid = os.fork()
-            if pid == 0:
-                for descriptor in self._held:
-                    os.close(descriptor)
-                supervise(work, alive)
-        return pid
+    def _begin(self, wanted: Levels) -> None:
+        self._levels = wanted
+        self._channel = self._warmth.slot(wanted)
+        message = {
+            "arguments": list(self._work.arguments),
+            "variables": dict(self._work.variables),
+            "log": str(self._work.log),
+            "spawn": not wanted,
+            "threads": self._work.threads,
+        }
+        with suppress(OSError):  # it is gone: that is seen when it is read from
+            wire.send(self._channel, message)
+
+    def fileno(self) -> int:
+        """The descriptor that has something to read when there is news of the step."""
+        return self._channel.fileno()
 
     @property
     def seconds(self) -> float:
         """For how long it has been running."""
         return time.monotonic() - self.started
 
-    def poll(self) -> Ended | None:
-        """How it ended, or None while it runs; not to be asked again once it has ended."""
-        if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+    def news(self) -> Ended | None:
+        """How it ended, or None if it still runs; to be asked when there is something to read."""
+        try:
+            found = wire.receive(self._channel)
+        except OSError:
+            found = None
+        if found is None:
+            return self._lost()
+        message, _ = found
+        if "pid" in message:
+            self.pid = message["pid"]
             return None
-        with suppress(OSError):  # something is left only if the supervisor was killed
-            os.killpg(self.pid, signal.SIGKILL)  # before it is reaped: then its number may be another's
-        _, status = os.waitpid(self.pid, 0)
-        self.end()
-        code = os.waitstatus_to_exitcode(status)
-        if code >= 0:
-            return Ended(exit_code=code, how=f"exit code {code}", infrastructure=code in {75, 137, 143})
-        return Ended(exit_code=128 - code, how=f"signal {_name(-code)}", infrastructure=True)
+        if "unsafe" in message:
+            self._channel.close()
+            return self._cold(f"its warm process has {message['unsafe']} threads, beside which nothing may be forked")
+        self.peak = message["peak"]
+        self._warmth.give_back(self._levels, self._channel)
+        return _ended(os.waitstatus_to_exitcode(message["status"]))
+
+    def _lost(self) -> Ended | None:
+        """The warm process is gone: before the step had begun, or with it."""
+        self._channel.close()
+        if self.pid is None and self._levels:
+            return self._cold("its warm process could not be begun")
+        return _ended(-signal.SIGKILL)
+
+    def _cold(self, why: str) -> Ended | None:
+        """Begin it once more without a fork, and say so where people look."""
+        if self._to_end:
+            return _ended(-signal.SIGKILL)
+        with self._work.log.open("a", encoding="utf-8") as log:
+            log.write(f"clspec: this step is begun cold: {why}\n")
+        self._begin(())
+        return None
 
     def end(self) -> None:
         """Have it ended with all that it began: asked first, made to after a while."""
-        if self._hold in self._held:
-            self._held.remove(self._hold)
-            os.close(self._hold)
+        self._to_end = True
+        with suppress(OSError):
+            wire.send(self._channel, {"end": True})
 
     def occupies_more_than(self, limit: int) -> bool:
         """Whether it and all that it began hold more than so many bytes of memory; what they share counts once."""
-        pids = descendants(self.pid)
+        if self.pid is None:
+            return False
+        pids = [self.pid, *descendants(self.pid)]
         # The cheap number is never the smaller one, so the dear one is needed only near the limit.
         return sum(map(_resident, pids)) > limit and sum(map(_proportional, pids)) > limit
 
 
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Hold back signals, so that a fork does not run the engine's answer to one; only Python code runs in the fork."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads, which here lead to an exec
-            yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _ended(code: int) -> Ended:
+    if code >= 0:
+        return Ended(exit_code=code, how=f"exit code {code}", infrastructure=code in {75, 137, 143})
+    return Ended(exit_code=128 - code, how=f"signal {_name(-code)}", infrastructure=True)
 
 
 def _name(number: int) -> str:

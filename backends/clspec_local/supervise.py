@@ -1,16 +1,15 @@
-"""The inside of a step's process group: the step, and above it a supervisor that outlives the engine.
+"""The inside of a warm process while a step runs below it: it outlives the engine, and ends what the step began.
 
-The engine holds the writing end of a pipe. When it lets go of it, or ends in whatever way, the supervisor ends the step
-and every process that the step began. It is their subreaper: those in sessions of their own do not escape it either.
+The engine holds the other end of a channel. When it asks for the end, or is itself gone in whatever way, the step is
+ended with every process that it began. The warm process is their subreaper: those in sessions of their own do not
+escape it either.
 """
 
 from __future__ import annotations
 
 import ctypes
 import faulthandler
-import gc
 import os
-import resource
 import select
 import shutil
 import signal
@@ -18,20 +17,20 @@ import sys
 import tempfile
 import time
 import traceback
-import warnings
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from clspec.plan import Isolation
+from clspec_local import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import socket
+    from collections.abc import Container, Iterator
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _OWN_FAULT = 2
+_LIBC = ctypes.CDLL(None)
 _GRACE = 3.0
 """Seconds between the polite signal to end and the other one."""
 _PATIENCE = 10.0
@@ -41,40 +40,25 @@ ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that ask a program to end."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What a step's process is given: the step program's arguments, its variables, its log, and how it is begun."""
+def supervise(work: dict[str, Any], channel: socket.socket) -> bool:
+    """Run a step and tell the engine its process and how it ended; whether the engine is still there."""
+    scratch = tempfile.mkdtemp(prefix="clspec-")
+    supervisor = os.getpid()
+    worker = os.fork()
+    if worker == 0:
+        _work(work, scratch, supervisor, channel)
+    with suppress(OSError):  # both set it, so that neither has to wait for the other
+        os.setpgid(worker, worker)
+    there = _tell(channel, {"pid": worker})
+    status, peak, there = _watch(worker, channel if there else None)
+    end_orphans()
+    shutil.rmtree(scratch, ignore_errors=True)
+    return there and _tell(channel, {"status": status, "peak": peak})
 
-    arguments: Sequence[str]
-    variables: Mapping[str, str]
-    log: Path
-    isolation: Isolation
-    code: Path
-    """The root of the user's code."""
 
-
-def supervise(work: Work, alive: int) -> NoReturn:
-    """Turn this forked process into the supervisor of a step; never return to the engine's code."""
-    status = _OWN_FAULT << 8
-    try:
-        os.setpgid(0, 0)
-        _redirect(work.log)
-        for number in (*ASKING, signal.SIGQUIT):  # the step's business: it is asked, and the supervisor waits for it
-            signal.signal(number, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-        scratch = tempfile.mkdtemp(prefix="clspec-")
-        supervisor = os.getpid()
-        worker = os.fork()
-        if worker == 0:
-            _work(work, scratch, supervisor)
-        status = _watch(worker, alive)
-        _end_all()
-        shutil.rmtree(scratch, ignore_errors=True)
-    except BaseException:  # noqa: BLE001  # nothing may unwind into the engine's frames
-        traceback.print_exc()
-    finally:
-        _end_as(status)
+def become_subreaper() -> None:
+    """Have the kernel hand over whatever loses its parent below this process."""
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def descendants(pid: int) -> list[int]:
@@ -99,134 +83,172 @@ def _parents() -> Iterator[tuple[int, int]]:
                 yield int(entry), int(content.rpartition(b")")[2].split()[1])
 
 
-# -- the supervisor --------------------------------------------------------------------------------------------------
+def end_orphans(known: Container[int] = ()) -> None:
+    """Kill every child but the known ones, with all below it; whose parent ends becomes our child, until none is left."""
+    deadline, me = time.monotonic() + _PATIENCE, os.getpid()
+    while time.monotonic() < deadline:
+        if not known:
+            try:
+                if os.waitpid(-1, os.WNOHANG)[0]:
+                    continue
+            except ChildProcessError:  # the usual case, without a look at all processes
+                return
+        orphans = [pid for pid, parent in _parents() if parent == me and pid not in known]
+        if not orphans:
+            return
+        for orphan in orphans:
+            for pid in (orphan, *descendants(orphan)):
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(orphan, os.WNOHANG)
+        time.sleep(0.002)
 
 
-def _watch(worker: int, alive: int) -> int:
-    """The status with which the step ended; it is ended when the engine wants it, or is no longer there."""
+def _tell(channel: socket.socket, message: dict[str, Any]) -> bool:
+    try:
+        wire.send(channel, message)
+    except OSError:
+        return False
+    return True
+
+
+def _watch(worker: int, channel: socket.socket | None) -> tuple[int, int, bool]:
+    """The step's status and the most KiB of memory that it held, and whether the engine is still there.
+
+    It is ended when the engine wants it, or is no longer there.
+    """
+    ended = os.pidfd_open(worker)
     poll = select.poll()
-    poll.register(os.pidfd_open(worker), select.POLLIN)
-    poll.register(alive, select.POLLIN)
+    poll.register(ended, select.POLLIN)
     deadline: float | None = None
-    while (status := _reaped(worker)) is None:
-        ready = [descriptor for descriptor, _ in poll.poll(500)]
-        if alive in ready:
-            poll.unregister(alive)
-            os.killpg(0, signal.SIGTERM)
-            deadline = time.monotonic() + _GRACE
-        elif deadline is not None and time.monotonic() > deadline:
-            os.kill(worker, signal.SIGKILL)
-    return status
+    if channel is None:
+        deadline = _ask_to_end(worker)
+    else:
+        poll.register(channel, select.POLLIN)
+    there = channel is not None
+    try:
+        while True:
+            ready = [descriptor for descriptor, _ in poll.poll(None if deadline is None else 100)]
+            if ended in ready:
+                _, status, usage = os.wait4(worker, 0)
+                return status, usage.ru_maxrss, there
+            if channel is not None and channel.fileno() in ready:
+                there = wire.receive(channel) is not None
+                deadline = deadline or _ask_to_end(worker)
+                if not there:
+                    poll.unregister(channel)
+                    channel = None
+            if deadline is not None and time.monotonic() > deadline:
+                with suppress(OSError):
+                    os.kill(worker, signal.SIGKILL)
+    finally:
+        os.close(ended)
 
 
-def _reaped(worker: int) -> int | None:
-    """Take leave of the children that have ended; the worker's status, if it is among them."""
-    while True:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if pid == worker:
-            return status
-        if pid == 0:
-            return None
-
-
-def _end_all() -> None:
-    """Kill every descendant; one whose parent ends becomes the supervisor's own child, until there is none."""
-    deadline = time.monotonic() + _PATIENCE
-    with suppress(ChildProcessError):
-        while time.monotonic() < deadline:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                for pid in descendants(os.getpid()):
-                    with suppress(OSError):
-                        os.kill(pid, signal.SIGKILL)
-                time.sleep(0.01)
-
-
-def _end_as(status: int) -> NoReturn:
-    """End as the step ended, signal for signal, so that the engine sees no difference."""
-    code = os.waitstatus_to_exitcode(status)
-    if code < 0:
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the step has left its own, if any
-            if -code != signal.SIGKILL:
-                signal.signal(-code, signal.SIG_DFL)
-            os.kill(os.getpid(), -code)
-    os._exit(code if code >= 0 else 128 - code)
+def _ask_to_end(worker: int) -> float:
+    """Ask a step's process group to end; when it is made to."""
+    with suppress(OSError):
+        os.killpg(worker, signal.SIGTERM)
+    return time.monotonic() + _GRACE
 
 
 # -- the step --------------------------------------------------------------------------------------------------------
 
 
-def _work(work: Work, scratch: str, supervisor: int) -> NoReturn:
-    """Turn this forked process into the step; never return to the supervisor's code."""
+def _work(work: dict[str, Any], scratch: str, supervisor: int, channel: socket.socket) -> NoReturn:
+    """Turn this forked process into the step; never return to the warm process' code."""
     code = _OWN_FAULT
     try:
+        os.setpgid(0, 0)
+        _redirect(work["log"])
+        channel.close()
         _default_signals()
         _die_with(supervisor)
-        variables = {**work.variables, "TMPDIR": scratch}  # so that nothing is left where all programs write
-        if work.isolation is Isolation.SPAWN:
+        _be_the_first_to_go()
+        variables = {**work["variables"], "TMPDIR": scratch}  # so that nothing is left where all programs write
+        if work["spawn"]:
             program = [sys.executable, "-P", "-X", "faulthandler", "-m", "clspec.step"]
-            os.execve(program[0], [*program, *work.arguments], variables)  # noqa: S606
+            os.execve(program[0], [*program, *work["arguments"]], variables)  # noqa: S606
         os.environ.clear()
         os.environ.update(variables)
         tempfile.tempdir = None
         faulthandler.enable(2)  # the lines at which a fatal signal struck
-        _default_warnings()
-        gc.freeze()  # the engine's garbage is not ours: a finalizer would remove what it still uses
-        _forget(work.code)
-        from clspec.step.program import main  # noqa: PLC0415  # loaded in the step's process, never in the engine's
+        _diverge(int(work["threads"]))
+        from clspec.step.program import main  # noqa: PLC0415  # a warm process has it loaded, a cold one never
 
-        code = main(work.arguments)
-    except BaseException:  # noqa: BLE001  # nothing may unwind into the engine's frames
+        code = main(work["arguments"])
+    except BaseException:  # noqa: BLE001  # nothing may unwind into the frames above
         traceback.print_exc()
     finally:
         with suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
-            ctypes.CDLL(None).fflush(None)  # what libraries have printed
-        os._exit(code)  # none of the engine's `finally` and exit functions
+            _LIBC.fflush(None)  # what libraries have printed
+        os._exit(code)
+
+
+def _diverge(threads: int) -> None:
+    """Become what a process of its own would be: random numbers of its own, and as many threads as the step asked for.
+
+    A library that was loaded before the fork has read its variables already.
+    """
+    if (numbers := sys.modules.get("numpy.random")) is not None:
+        numbers.seed()
+    if threads == 1:
+        return
+    for path in {line.split()[-1] for line in _maps() if "openblas" in line}:
+        library = ctypes.CDLL(path)
+        for name in ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads", "openblas_set_num_threads"):
+            if (function := getattr(library, name, None)) is not None:
+                function(threads)
+                break
+
+
+def _maps() -> list[str]:
+    with suppress(OSError):
+        return Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    return []
 
 
 def _default_signals() -> None:
-    """Undo what the engine and the supervisor do with signals; SIGPIPE stays as in every Python program."""
-    signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals():
-        if callable(signal.getsignal(number)) or number in {*ASKING, signal.SIGQUIT, signal.SIGCHLD}:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def _default_warnings() -> None:
-    """Warn as Python does by itself, not as the engine's process was told to."""
-    warnings.resetwarnings()
-    for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
-        warnings.simplefilter("ignore", category)
+    """Undo what the warm process does with signals; SIGPIPE stays as in every Python program."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _die_with(parent: int) -> None:
     """Ask the kernel to end this process when the one above does."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before we asked
         os._exit(143)
 
 
-def _prctl(option: int, value: int) -> None:
-    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+def _be_the_first_to_go() -> None:
+    """If memory runs out, let the kernel take the step and not the engine."""
+    with suppress(OSError):
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        try:
+            os.write(descriptor, b"500")
+        finally:
+            os.close(descriptor)
 
 
-def _forget(root: Path) -> None:
-    """Drop the user's modules that the engine's process (a notebook) has imported: the files may be newer."""
-    for name, module in list(sys.modules.items()):
-        origin = getattr(module, "__dict__", {}).get("__file__")
-        top = name.partition(".")[0]
-        if origin and name != "__main__" and {root / top, root / f"{top}.py"} & {Path(origin), *Path(origin).parents}:
-            del sys.modules[name]
+def prctl(option: int, value: int) -> None:
+    """The system call of that name."""
+    _LIBC.prctl(option, value, 0, 0, 0)
 
 
-def _redirect(log: Path) -> None:
+def _redirect(log: str) -> None:
     """Send what the step prints to its log, and give it nothing to read."""
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(target, 1)
     os.dup2(target, 2)
+    os.close(target)
+    os.close(nothing)
     sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)

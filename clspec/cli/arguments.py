@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from clspec.cli import checking, label, manifests, newcomers, registry, review, running, specs
+from clspec.cli import checking, label, manifests, newcomers, past, registry, review, running, specs
 from clspec.cli.words import EXIT_CODES, digest
 from clspec.diagnostic import did_you_mean
 
@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     compile_.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="an option of the target")
 
     running.add_arguments(verbs)
+    past.add_arguments(verbs)
 
     lock = verbs.add_parser("lock", help="write which bytes the spec's names mean", epilog=EXIT_CODES)
     lock.add_argument("spec", nargs="?", metavar="SPEC")

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import textwrap
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clspec.cli import checking, label, manifests, newcomers, registry, review, running, specs
+from clspec.cli import checking, label, manifests, newcomers, past, registry, review, running, specs
 from clspec.cli.arguments import parser
 from clspec.cli.words import settings
-from clspec.diagnostic import ClspecError, UsageError, did_you_mean, has_errors
+from clspec.diagnostic import ClspecError, InvalidSpec, UsageError, did_you_mean
 from clspec.report import diagnostics as shown
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from clspec.diagnostic import Diagnostic
 
 INVALID = 2
 
@@ -36,8 +34,6 @@ def run(arguments: Sequence[str]) -> int:
     if given.verb is None:
         parser().print_help()
         return INVALID
-    from clspec.compile import InvalidSpec  # help and versions do without the compiler
-
     try:
         with _at_once() if given.verb in _READERS else nullcontext():
             return _VERBS[given.verb](given)
@@ -202,4 +198,5 @@ _VERBS = {
     "new-backend": newcomers.run,
     **dict.fromkeys(registry.VERBS, _of_registry),
     **review.VERBS,
+    **past.VERBS,
 }

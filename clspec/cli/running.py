@@ -18,17 +18,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clspec.backend import Outcome, Permission
+    from clspec.cli.progress import Progress
+    from clspec.selection import Selection
 
 _LOOK_EVERY = 5
 """Seconds between two looks at a run on a cluster."""
 _TAIL = 64 * 1024
 """So many bytes of a log's end are looked at."""
 
+_PARTS = {
+    "from": "only this step and what comes after it; several times: any of them",
+    "until": "only this step and what comes before it",
+    "only": "only this step; several times: only these",
+    "force": "run this step even if it is up to date",
+}
+_OF_A_PLAN = {
+    "code": ("DIR", "of a plan: the folder with the user's code"),
+    "folder": ("DIR", "of a plan: where paths count from, and where .clspec/ lies; default: the plan's own folder"),
+    "store": ("URI", "of a plan: its store; default: the one that it names"),
+}
+_HOW = "live in a terminal, else plain lines; json: every event is a JSON line on standard output"
+
 
 def add_arguments(verbs: Any) -> None:
     """What may be said of a run."""
     run = verbs.add_parser("run", help="run a pipeline, here or on a cluster", epilog=EXIT_CODES)
-    run.add_argument("spec", nargs="?", metavar="SPEC")
+    run.add_argument("spec", nargs="?", metavar="SPEC|PLAN.json", help="a spec, or with --local a compiled plan")
     where = run.add_mutually_exclusive_group(required=True)
     where.add_argument("--local", action="store_true", help="on this machine")
     where.add_argument("--target", "-t", metavar="NAME", help="on a cluster: kfp or argo, with --host")
@@ -37,7 +52,15 @@ def add_arguments(verbs: Any) -> None:
     run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="an option of the target")
     run.add_argument("--wait", action="store_true", help="follow the run on the cluster to its end")
     run.add_argument("--pipeline", default="regression", metavar="NAME", help="regression or improvement")
+    for flag, words in _PARTS.items():
+        run.add_argument(f"--{flag}", action="append", default=[], metavar="STEP", help=words, dest=f"part_{flag}")
+    run.add_argument("--plan", action="store_true", help="say what would run and why; run nothing")
+    run.add_argument("--format", choices=["text", "json"], default="text", help="of --plan")
+    run.add_argument("--progress", choices=["auto", "live", "plain", "json"], default="auto", help=_HOW)
     run.add_argument("--jobs", "-j", type=positive, metavar="N", help="steps at a time; default: the number of cores")
+    run.add_argument("--strict-resources", action="store_true", help="refuse what asks for more than this machine has")
+    for flag, (metavar, words) in _OF_A_PLAN.items():
+        run.add_argument(f"--{flag}", metavar=metavar, help=words)
     run.add_argument("--as-of", type=specs.moment, metavar="TIME", help="when the run begins, ISO 8601; default: now")
     specs.add_environment(run)
     run.add_argument("--allow-both", action="store_true", help="let code and data move at once: say who and why")
@@ -47,24 +70,21 @@ def add_arguments(verbs: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Run a pipeline, show what happens and what came of it, and return the exit code."""
-    from clspec import api
-    from clspec.cli.progress import Progress
+    from clspec.cli.progress import chosen
 
     permission = _permission(given)
+    selection = _selection(given)
+    _refuse_mixed(given)
     if given.target:
         return _submit(given, permission)
-    progress = Progress(sys.stderr)
+    if given.plan:
+        return _plan(given, selection)
+    if given.format != "text":
+        message = "--format is of --plan; for a run there is --progress json"
+        raise UsageError(message)
+    progress = chosen(given.progress, sys.stdout, sys.stderr, colours=given.color)
     try:
-        outcome = api.run(
-            specs.path(given),
-            given.pipeline,
-            environment=given.env,
-            jobs=given.jobs,
-            as_of=given.as_of,
-            allow_both=permission,
-            watch=progress.tell,
-            warn=lambda found: print(shown.as_lines(found), end="", file=sys.stderr),
-        )
+        outcome = _run(given, permission, selection, progress)
     except KeyboardInterrupt:
         progress.close()
         print("every step was ended; the next run goes on from what is done", file=sys.stderr)
@@ -72,10 +92,98 @@ def run(given: argparse.Namespace) -> int:
     finally:
         progress.close()
     try:
-        _show(outcome, f" --spec {given.spec}" if given.spec else "")
+        if not progress.ended(outcome):
+            _show(outcome, f" --spec {given.spec}" if given.spec else "")
     except BrokenPipeError:  # nobody reads on; the answer is the same
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return outcome.exit_code
+
+
+def _run(given: argparse.Namespace, permission: Permission | None, selection: Selection, progress: Progress) -> Outcome:
+    """Run the spec or the plan."""
+    if _is_plan(given):
+        from clspec import outset
+
+        return outset.run_plan(
+            given.spec,
+            given.pipeline,
+            {name: getattr(given, name) for name in _OF_A_PLAN if getattr(given, name)},
+            jobs=given.jobs,
+            as_of=given.as_of,
+            allow_both=permission,
+            selection=selection,
+            strict_resources=given.strict_resources,
+            watch=progress.tell,
+        )
+    from clspec import api
+
+    return api.run(
+        specs.path(given),
+        given.pipeline,
+        environment=given.env,
+        jobs=given.jobs,
+        as_of=given.as_of,
+        allow_both=permission,
+        selection=selection,
+        strict_resources=given.strict_resources,
+        watch=progress.tell,
+        warn=progress.warn,
+    )
+
+
+def _is_plan(given: argparse.Namespace) -> bool:
+    return bool(given.spec) and given.spec.endswith(".json")
+
+
+def _refuse_mixed(given: argparse.Namespace) -> None:
+    """What is said of a plan means nothing of a spec, and the reverse.
+
+    Raises:
+        UsageError: it is said all the same.
+    """
+    named = [f"--{name}" for name in _OF_A_PLAN if getattr(given, name)]
+    if named and not _is_plan(given):
+        message = f"a spec says where its code and its store are: {named[0]} is for `clspec run --local PLAN.json`"
+        raise UsageError(message)
+    if _is_plan(given) and (given.target or given.env or given.plan):
+        word = "--target" if given.target else "--env" if given.env else "--plan"
+        message = f"{given.spec} is a compiled plan, which runs with --local as it is: {word} is for specs"
+        raise UsageError(message)
+    if given.target and given.strict_resources:
+        message = "--strict-resources is about this machine: say --local"
+        raise UsageError(message)
+
+
+def _selection(given: argparse.Namespace) -> Selection:
+    from clspec.selection import Selection
+
+    found = {flag: tuple(dict.fromkeys(getattr(given, f"part_{flag}"))) for flag in _PARTS}
+    made = Selection(since=found["from"], until=found["until"], only=found["only"], force=found["force"])
+    if given.target and (str(made) or given.plan):
+        message = "--plan, --from, --until, --only and --force are for runs on this machine: say --local"
+        raise UsageError(message)
+    return made
+
+
+def _plan(given: argparse.Namespace, selection: Selection) -> int:
+    """Show what would run, and why."""
+    from dataclasses import asdict
+
+    from clspec import api
+    from clspec.cli import telling
+
+    if given.progress != "auto":
+        message = "--plan runs nothing, so that there is no --progress; for JSON there is --format json"
+        raise UsageError(message)
+    found = api.foresee(
+        specs.path(given), given.pipeline, environment=given.env, as_of=given.as_of, selection=selection
+    )
+    if given.format == "json":
+        print(json.dumps([asdict(one) for one in found], indent=2))
+        return 0
+    for line in telling.plan(found):
+        print(line)
+    return 0
 
 
 def _submit(given: argparse.Namespace, permission: Permission | None) -> int:
@@ -148,6 +256,8 @@ def _show(outcome: Outcome, spec: str) -> None:
         print(f"model: {model}")
     if digest := _registered(outcome):
         print(f"registered: {digest}; up the stages with: clspec promote {digest}{spec}")
+    if not outcome.is_whole:
+        print("a run of a part: it registers and promotes no model, and counts for no commit")
     print(f"run: {outcome.run}, logs in {outcome.folder}")
     if outcome.log is not None and (outcome.failed != "conclude" or outcome.verdict is None):
         lines = [line for line in _end_of(outcome.log) if not line.startswith('{"progress"')]

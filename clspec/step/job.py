@@ -8,18 +8,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from clspec.data.sources import Place
-from clspec.data.storage import Storage, storage_at
-from clspec.data.versions import Dataset
 from clspec.diagnostic import StepFailed, UsageError
 from clspec.plan import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    import pyarrow as pa
+
+    from clspec.data.sources import Place
+    from clspec.data.storage import Storage
+    from clspec.data.versions import Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +48,21 @@ class Job:
     @cached_property
     def storage(self) -> Storage:
         """The store."""
+        from clspec.data.storage import storage_at  # noqa: PLC0415  # a step that only reads JSON starts without
+
         return storage_at(self.store)
 
     def dataset(self, name: str) -> Dataset:
         """A dataset in the store."""
+        from clspec.data.versions import Dataset  # noqa: PLC0415  # see above
+
         return Dataset(self.storage, self.config["spec"], name)
 
     @property
     def place(self) -> Place:
         """Where sources are read from."""
+        from clspec.data.sources import Place  # noqa: PLC0415  # see above
+
         return Place(code=self.code, folder=self.folder)
 
     def code_root(self) -> Path:
@@ -99,6 +105,9 @@ class Job:
         Raises:
             StepFailed: it cannot be read as one.
         """
+        import pyarrow as pa  # noqa: PLC0415  # see above
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
         path = self.inputs[name]
         try:
             return pq.read_table(path, columns=columns)

@@ -10,7 +10,9 @@ import shutil
 import sys
 import tempfile
 import traceback
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +30,7 @@ _RUN = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]*")
 def main(arguments: Sequence[str]) -> int:
     """Run one step and return its exit code: 0 done, 1 a verdict said no, 2 wrong use or own fault, 3 failed."""
     try:
-        given = _parser().parse_args(arguments)
+        given = parser().parse_args(arguments)
         return _run(given)
     except ClspecError as error:
         print(f"clspec: {error}", file=sys.stderr, flush=True)  # noqa: T201
@@ -44,30 +46,32 @@ def main(arguments: Sequence[str]) -> int:
         return OWN_FAULT
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m clspec.step", description=__doc__, allow_abbrev=False)
-    parser.add_argument("kind", choices=[kind.value for kind in Kind], help="what the step does")
-    parser.add_argument("--config", required=True, help="canonical JSON, or @FILE that holds it")
-    parser.add_argument("--store", required=True, help="the URI or path of the store")
-    parser.add_argument("--code", type=Path, help="the folder with the user's code")
-    parser.add_argument("--folder", type=Path, help="the folder of the spec, where its sources' paths count from")
-    parser.add_argument("--in", dest="inputs", action="append", default=[], metavar="NAME=PATH")
-    parser.add_argument("--in-optional", dest="optional", action="append", default=[], metavar="NAME=PATH")
-    parser.add_argument("--out", dest="outputs", action="append", default=[], metavar="NAME=PATH")
-    parser.add_argument("--out-param", dest="parameters", action="append", default=[], metavar="NAME=PATH")
-    parser.add_argument("--as-of", metavar="TIME", help="when the run began, ISO 8601; now where it is not given")
-    parser.add_argument("--allow-both", metavar="JSON", help="who lets code and data move at once, and why")
-    parser.add_argument("--run", default="", metavar="UID", help="which run this is, where something is named after it")
-    parser.add_argument("--trainjob", metavar="JSON", help="make this job on several machines, and wait for it")
-    parser.add_argument("--progress", action="store_true", help="print progress as JSON lines")
-    return parser
+@cache
+def parser() -> argparse.ArgumentParser:
+    """What the program may be told; a process from which steps are forked has it made before."""
+    made = argparse.ArgumentParser(prog="python -m clspec.step", description=__doc__, allow_abbrev=False)
+    made.add_argument("kind", choices=[kind.value for kind in Kind], help="what the step does")
+    made.add_argument("--config", required=True, help="canonical JSON, or @FILE that holds it")
+    made.add_argument("--store", required=True, help="the URI or path of the store")
+    made.add_argument("--code", type=Path, help="the folder with the user's code")
+    made.add_argument("--folder", type=Path, help="the folder of the spec, where its sources' paths count from")
+    made.add_argument("--in", dest="inputs", action="append", default=[], metavar="NAME=PATH")
+    made.add_argument("--in-optional", dest="optional", action="append", default=[], metavar="NAME=PATH")
+    made.add_argument("--out", dest="outputs", action="append", default=[], metavar="NAME=PATH")
+    made.add_argument("--out-param", dest="parameters", action="append", default=[], metavar="NAME=PATH")
+    made.add_argument("--as-of", metavar="TIME", help="when the run began, ISO 8601; now where it is not given")
+    made.add_argument("--allow-both", metavar="JSON", help="who lets code and data move at once, and why")
+    made.add_argument("--run", default="", metavar="UID", help="which run this is, where something is named after it")
+    made.add_argument("--trainjob", metavar="JSON", help="make this job on several machines, and wait for it")
+    made.add_argument("--progress", action="store_true", help="print progress as JSON lines")
+    return made
 
 
 def _run(given: argparse.Namespace) -> int:
     inputs = _inputs(given.inputs, given.optional)
     outputs, parameters = _paths(given.outputs), _paths(given.parameters)
-    with tempfile.TemporaryDirectory(prefix="clspec-") as elsewhere:
-        scratch = _scratch(outputs, Path(elsewhere))
+    with ExitStack() as elsewhere:
+        scratch = _scratch(outputs, elsewhere)
         job = Job(
             config=_config(given.config),
             inputs=Paths("--in", inputs),
@@ -163,7 +167,7 @@ def _paths(pairs: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def _scratch(outputs: dict[str, Path], elsewhere: Path) -> dict[str, Path]:
+def _scratch(outputs: dict[str, Path], elsewhere: ExitStack) -> dict[str, Path]:
     """Where outputs are written first: beside their place, so that moving them is one rename, under their own name.
 
     The bytes of a saved torch model depend on its file name, so the name is the final one from the start.
@@ -174,7 +178,7 @@ def _scratch(outputs: dict[str, Path], elsewhere: Path) -> dict[str, Path]:
         try:
             folder = Path(tempfile.mkdtemp(prefix=".clspec-", dir=path.parent))
         except OSError:  # the parent may be read-only while the place itself is not
-            folder = Path(tempfile.mkdtemp(dir=elsewhere))
+            folder = Path(elsewhere.enter_context(tempfile.TemporaryDirectory(prefix="clspec-")))
         found[name] = folder / path.name
     return found
 

@@ -1,0 +1,244 @@
+"""What a step's key is made from: the code that it can reach, files by their content, and nothing else."""
+
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clspec.plan import Kind, Step, canonical
+from clspec_local import keys, stamps
+from clspec_local.keys import Parts
+from clspec_local.made_from import Making
+from clspec_local.reach import reach
+from clspec_local.stamps import Stamps
+
+
+def write(root, **texts):
+    """Files by their names, in which `__` stands for a slash."""
+    for name, text in texts.items():
+        path = root / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_name(f"{path.name}.py").write_text(text)
+
+
+def reached(root, *entrypoints, beside=()):
+    return reach(root, entrypoints or ("work:train",), "", beside, Path.read_bytes)
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("import near", {"near.py"}),
+        ("import near as n, torch", {"near.py"}),
+        ("from near import x", {"near.py"}),
+        ("def train():\n    import near", {"near.py"}),
+        ("try:\n    import near\nexcept ImportError:\n    near = None", {"near.py"}),
+        ("if TYPE_CHECKING:\n    import near", {"near.py"}),
+        ("import nets.small", {"nets/__init__.py", "nets/small.py", "nets/blocks.py"}),
+        ("from nets import small", {"nets/__init__.py", "nets/small.py", "nets/blocks.py"}),
+        ("from nets.small import Net", {"nets/__init__.py", "nets/small.py", "nets/blocks.py"}),
+        ("from nets import *", {"nets/__init__.py", "nets/small.py", "nets/blocks.py", "nets/large.py"}),
+        ("import plain.deep.leaf", {"plain/deep/leaf.py"}),
+        ('NET = "nets.small:Net"', {"nets/__init__.py", "nets/small.py", "nets/blocks.py"}),
+        ('NOTE = "near"', set()),
+        ("import json", set()),
+        ("from importlib.metadata import version", set()),
+    ],
+)
+def test_imports_are_followed(tmp_path, source, names):
+    write(tmp_path, near="", far="", nets__a="", nets__large="", plain__deep__leaf="", work=source)
+    (tmp_path / "nets" / "a.py").rename(tmp_path / "nets" / "__init__.py")
+    write(tmp_path, nets__small="from .blocks import x", nets__blocks="from . import small")
+    found = reached(tmp_path)
+    assert (set(found.files), found.whole) == ({"work.py", *names}, "")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import importlib",
+        "from importlib import import_module",
+        "import importlib.util",
+        "__import__('near')",
+        "exec(open('near.txt').read())",
+        "eval('1')",
+        "import runpy",
+        "import pickle",
+        "from subprocess import run",
+        "import os\nos.system('python far')",
+        "from os import execv",
+        "import sys\nsys.path.insert(0, 'elsewhere')",
+        "SCRIPT = 'far.py'",
+        "def train(:",
+        "x = '\ud800'",
+        "import near",  # which cannot be read itself
+    ],
+)
+def test_what_imports_cannot_tell_makes_every_file_count(tmp_path, source):
+    write(tmp_path, far="", near="import runpy")
+    (tmp_path / "work.py").write_bytes(source.encode("utf-8", "surrogatepass"))
+    found = reached(tmp_path)
+    assert set(found.files) == {"far.py", "near.py", "work.py"}
+    assert "work.py" in found.whole or "near.py" in found.whole
+
+
+def test_the_reason_has_a_place(tmp_path):
+    write(tmp_path, work="import json\nimport importlib\n")
+    assert reached(tmp_path).whole == "work.py, line 2, imports importlib"
+
+
+def test_files_that_are_not_python_always_count(tmp_path):
+    write(tmp_path, work="", far="")
+    (tmp_path / "labels.txt").write_text("dog")
+    assert set(reached(tmp_path).files) == {"work.py", "labels.txt"}
+
+
+def test_what_is_imported_from_elsewhere_is_named_and_what_lies_beside_counts(tmp_path):
+    write(tmp_path, code__work="import torch.nn, shared.words", lib__shared__words="import numpy")
+    found = reached(tmp_path / "code", beside=(tmp_path / "lib",))
+    assert set(found.files) == {"work.py", "1:shared/words.py"}
+    assert found.elsewhere == {"torch", "numpy"}
+
+
+def test_a_chain_of_imports_may_be_as_long_as_it_likes(tmp_path):
+    write(tmp_path, work="import m0", **{f"m{n}": f"import m{n + 1}" for n in range(3000)})
+    assert len(reached(tmp_path).files) == 3001
+
+
+# -- keys --------------------------------------------------------------------------------------------------------------
+
+
+def step(**config):
+    call = {"entrypoint": "work:train", "command": None, "code": "sha256:whole"}
+    return Step(id="train", kind=Kind.TRAIN, config=canonical({"call": call, "seed": 1, **config}))
+
+
+def key(root, wanted=None):
+    return keys.key(Making(root, Stamps(root.parent / "stamps.sqlite")).parts(wanted or step(), {"data": "sha256:d"}))
+
+
+def test_an_unrelated_module_is_no_part_of_a_key_and_a_helper_is(tmp_path):
+    root = tmp_path / "code"
+    write(root, work="import near", near="", far="")
+    before = key(root)
+    write(root, far="x = 1")
+    assert key(root, step(call={"entrypoint": "work:train", "command": None, "code": "sha256:other"})) == before
+    write(root, near="x = 1")
+    assert key(root) != before
+
+
+def test_a_key_is_of_content_and_not_of_places_or_times(tmp_path):
+    for name in ("one", "other"):
+        write(tmp_path / name / "code", work="")
+    os.utime(tmp_path / "other" / "code" / "work.py", (1, 1))
+    assert key(tmp_path / "one" / "code") == key(tmp_path / "other" / "code")
+
+
+def test_a_command_makes_every_file_count(tmp_path):
+    root = tmp_path / "code"
+    write(root, work="", far="")
+    command = step(call={"entrypoint": None, "command": ["python", "work.py"], "code": "sha256:whole"})
+    parts = Making(root, Stamps(tmp_path / "stamps.sqlite")).parts(command, {})
+    assert (set(parts.code), parts.whole) == ({"work.py", "far.py"}, "a command may run any file")
+
+
+def test_a_step_without_user_code_knows_no_code(tmp_path):
+    (tmp_path / "code").mkdir()
+    wanted = Step(id="s", kind=Kind.SNAPSHOT, config='{"digest":"sha256:x"}')
+    parts = Making(tmp_path / "code", Stamps(tmp_path / "stamps.sqlite")).parts(wanted, {})
+    assert (parts.code, parts.whole, parts.config) == ({}, "", {"digest": "sha256:x"})
+
+
+_TEXT = st.text(max_size=5)
+_PARTS = st.builds(
+    Parts,
+    kind=_TEXT,
+    config=st.dictionaries(_TEXT, st.one_of(st.none(), st.booleans(), st.integers(), _TEXT), max_size=3),
+    inputs=st.dictionaries(_TEXT, _TEXT, max_size=2),
+    code=st.dictionaries(_TEXT, _TEXT, max_size=2),
+    whole=_TEXT,
+)
+
+
+@given(_PARTS, _PARTS)
+def test_parts_come_back_from_their_text_and_only_equal_ones_have_one_key(one, other):
+    assert keys.from_json(keys.as_json(one)) == one
+    same = keys.as_json(one) == keys.as_json(other)
+    assert (keys.key(one) == keys.key(other)) is same
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "3", json.dumps({"form": 99})])
+def test_what_is_no_parts_is_refused(text):
+    with pytest.raises(ValueError, match="no parts"):
+        keys.from_json(text)
+
+
+def test_every_part_is_part_of_the_key():
+    made = Parts(kind="train", config={"seed": 1})
+    changes = {"kind": "x", "config": {"seed": 2}, "inputs": {"a": "b"}, "code": {"a": "b"}, "whole": "x"}
+    changes |= {"program": "x", "libraries": "x"}
+    assert set(changes) == set(Parts.__dataclass_fields__)
+    assert len({keys.key(made), *(keys.key(replace(made, **{name: value})) for name, value in changes.items())}) == 8
+
+
+# -- stamps ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """How often a file was read."""
+    found = []
+    real = stamps.hashlib.file_digest
+    monkeypatch.setattr(stamps.hashlib, "file_digest", lambda *given: found.append(given) or real(*given))
+    return found
+
+
+def test_a_file_that_has_not_changed_is_not_read_again(tmp_path, reads):
+    path = tmp_path / "file"
+    path.write_text("one")
+    time.sleep(0.1)
+    first = Stamps(tmp_path / "stamps.sqlite")
+    digest = first.of_file(str(path))
+    assert first.of_file(str(path)) == digest
+    first.save()
+    assert Stamps(tmp_path / "stamps.sqlite").of_file(str(path)) == digest
+    assert len(reads) == 1
+
+
+def test_a_file_that_was_read_in_the_moment_of_its_change_is_read_again(tmp_path, reads):
+    """Else an edit of the same size, in the same tick of the clock, would go unseen."""
+    path = tmp_path / "file"
+    path.write_text("one")
+    known = Stamps(tmp_path / "stamps.sqlite")
+    one = known.of_file(str(path))
+    path.write_text("two")
+    assert known.of_file(str(path)) != one
+    assert len(reads) == 2
+
+
+@pytest.mark.parametrize("times", ["kept", "moved"])
+def test_an_edit_is_seen_even_with_the_old_time_put_back(tmp_path, times):
+    path = tmp_path / "file"
+    path.write_text("one")
+    time.sleep(0.1)
+    known = Stamps(tmp_path / "stamps.sqlite")
+    one, before = known.of_file(str(path)), path.stat()
+    path.write_text("two")
+    if times == "kept":
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert known.of_file(str(path)) != one
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all" * 100])
+def test_a_memory_that_is_damaged_costs_time_and_nothing_else(tmp_path, content):
+    (tmp_path / "stamps.sqlite").write_bytes(content)
+    path = tmp_path / "file"
+    path.write_text("one")
+    known = Stamps(tmp_path / "stamps.sqlite")
+    assert known.of_file(str(path)).startswith("sha256:")
+    known.save()
