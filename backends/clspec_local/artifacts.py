@@ -32,6 +32,8 @@ class Result:
     paths: dict[str, Path]
     digests: dict[str, str]
     parameters: dict[str, str]
+    made_in: str = ""
+    """The run that made it, where it is an earlier one."""
 
 
 def digest(path: Path) -> str:
@@ -64,17 +66,17 @@ class Results:
         recorded = self._history.result(key)
         if recorded is None:
             return None
-        digests, parameters = recorded
+        digests, parameters, run = recorded
         if digests.keys() != {artifact.name for artifact in step.outputs} or parameters.keys() != {*step.parameters}:
             return None
-        return self.at(digests, parameters)
+        return self.at(digests, parameters, run)
 
     def lost(self, step: Step, key: str) -> tuple[str, ...]:
         """What has become of a result that is recorded under a key and is not whole any more, in words."""
         recorded = self._history.result(key)
         if recorded is None:
             return ()
-        digests, parameters = recorded
+        digests, parameters, _ = recorded
         if digests.keys() != {artifact.name for artifact in step.outputs} or parameters.keys() != {*step.parameters}:
             return ("it makes other outputs than it did",)
         places = {name: self._place(found) for name, found in digests.items()}
@@ -85,12 +87,12 @@ class Results:
             *(f"its output {name} was edited" for name in edited),
         )
 
-    def at(self, digests: Mapping[str, str], parameters: Mapping[str, str]) -> Result | None:
+    def at(self, digests: Mapping[str, str], parameters: Mapping[str, str], run: str) -> Result | None:
         """What an earlier run made, if all of it is still what was recorded."""
         paths = {name: self._place(found) for name, found in digests.items()}
         if not all(self.holds(paths[name], digests[name]) for name in digests):
             return None
-        return Result(paths=paths, digests=dict(digests), parameters=dict(parameters))
+        return Result(paths=paths, digests=dict(digests), parameters=dict(parameters), made_in=run)
 
     def take(self, step: Step, made: Path) -> Result:
         """Take over what a step made in a folder: hashed, and moved to its place; nothing is recorded yet.

@@ -212,7 +212,7 @@ class Engine:
                 earlier = taken[step.id].earlier
                 self._results[step.id] = taken[step.id].result
                 self._made_from[step.id] = earlier.key
-                self._over(step, State.TAKEN, note=f"from run {earlier.run}", made_in=earlier.run)
+                self._over(step, State.TAKEN, note=f"from run {earlier.run}")
             elif step.id not in self._chosen.steps:
                 self._over(step, State.LEFT_OUT)
 
@@ -285,7 +285,7 @@ class Engine:
         forced = step.id in self._occasion.selection.force
         if step.pure and not forced and (found := self._kept.find(step, key)):
             self._results[step.id] = found
-            self._over(step, State.REUSED, made_in=self._history.made_in(key))
+            self._over(step, State.REUSED)
             return
         words, compared = reasons.why(self._looking, self._kept, step, parts, key)
         self._why[step.id] = ((reasons.FORCED,) if forced else words), compared
@@ -411,16 +411,7 @@ class Engine:
     def _tell(self, working: Working, state: State, note: str) -> None:
         self._watch(Happening(step=working.step.id, state=state, seconds=working.process.seconds, note=note))
 
-    def _over(  # noqa: PLR0913  # what is recorded of a step
-        self,
-        step: Step,
-        state: State,
-        *,
-        key: str | None = None,
-        seconds: float = 0.0,
-        note: str = "",
-        made_in: str = "",
-    ) -> None:
+    def _over(self, step: Step, state: State, *, key: str | None = None, seconds: float = 0.0, note: str = "") -> None:
         """Record what became of a step, kept under a key if it has one, and let those come that waited for it."""
         self._states[step.id] = state
         words, compared = self._why.pop(step.id, ((), ""))
@@ -437,7 +428,7 @@ class Engine:
             compared=compared,
             digests=made.digests if made else {},
             parameters=made.parameters if made else {},
-            made_in=self._run if state is State.DONE else made_in,
+            made_in=self._run if state is State.DONE else made.made_in if made else "",
         )
         if state in _PUT_OFF:
             self._unwritten.append(over)

@@ -113,7 +113,7 @@ class _Foresight:
 
     def _same(self, step: Step, earlier: Earlier, key: str, parts: Parts) -> Result | None:
         """What a step that looks at the store would make if the store had what it had; None where that is not known."""
-        made = self._kept.at(earlier.digests, earlier.parameters)
+        made = self._kept.at(earlier.digests, earlier.parameters, earlier.run)
         if made is None or earlier.key == key:
             return made
         if step.kind is not Kind.PIN or earlier.parts is None:

@@ -184,15 +184,11 @@ class History:
             ),
         )
 
-    def result(self, key: str) -> tuple[dict[str, str], dict[str, str]] | None:
-        """The digests and the parameters recorded under a key, if any."""
-        for digests, parameters in self._ask("SELECT digests, parameters FROM result WHERE key = ?", (key,)):
-            return self._mapping(digests), self._mapping(parameters)
+    def result(self, key: str) -> tuple[dict[str, str], dict[str, str], str] | None:
+        """The digests and the parameters recorded under a key, and the run that made them, if any."""
+        for digests, parameters, run in self._ask("SELECT digests, parameters, run FROM result WHERE key = ?", (key,)):
+            return self._mapping(digests), self._mapping(parameters), str(run)
         return None
-
-    def made_in(self, key: str) -> str:
-        """The run that made what is recorded under a key."""
-        return next((str(run) for (run,) in self._ask("SELECT run FROM result WHERE key = ?", (key,))), "")
 
     def unended(self) -> list[str]:
         """The runs that have no end yet: at work, or killed."""

@@ -53,7 +53,7 @@ def taken(steps: Sequence[Step], chosen: Chosen, looking: Looking, kept: Results
         if name in found:
             continue
         earlier = looking.made(name)
-        result = kept.at(earlier.digests, earlier.parameters) if earlier else None
+        result = kept.at(earlier.digests, earlier.parameters, earlier.run) if earlier else None
         if earlier and result:
             found[name] = Taken(earlier, result)
         elif must_be:

@@ -72,15 +72,15 @@ def _in_config(before: Any, now: Any, path: str) -> Iterator[Difference]:
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         for number, (one, other) in enumerate(zip(before, now, strict=True)):
             yield from _in_config(one, other, f"{path}[{_called(one, other, number)}]")
-    elif before != now or isinstance(before, bool) != isinstance(now, bool):
-        yield Difference(part="config", path=path, before=canonical(before), after=canonical(now))
+    elif (old := canonical(before)) != (new := canonical(now)):  # by what the key is made of: 1 is not 1.0, nor true
+        yield Difference(part="config", path=path, before=old, after=new)
 
 
 def _called(one: Any, other: Any, number: int) -> str:
     """What a person calls an item of two lists: its id or name where both have the same, else its number."""
     both = isinstance(one, dict) and isinstance(other, dict)
-    names = (one[word] for word in ("id", "name") if both and word in one and one[word] == other.get(word))
-    return str(next(names, number))
+    names = (one[word] for word in ("id", "name") if both and one.get(word) == other.get(word))
+    return next((name for name in names if isinstance(name, str)), str(number))
 
 
 def _text(values: Mapping[str, Any], name: str) -> str | None:
