@@ -238,9 +238,7 @@ def server() -> LanguageServer:  # noqa: C901  # one small function for each que
     def referred(params: lsp.ReferenceParams) -> list[lsp.Location]:
         return made.locations(_references(made, params))
 
-    @made.feature(
-        lsp.TEXT_DOCUMENT_CODE_ACTION, lsp.CodeActionOptions(code_action_kinds=[lsp.CodeActionKind.QuickFix])
-    )
+    @made.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, lsp.CodeActionOptions(code_action_kinds=[lsp.CodeActionKind.QuickFix]))
     def mended(params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
         return list(made.fixes(params.text_document.uri, params.range))
 
