@@ -98,7 +98,9 @@ def write(place: Path, size: int, *, changed: bool) -> None:
 def write_all(places: dict[str, int]) -> None:
     """Write the specs in a process of its own: the peak of memory of this one would count as that of its children."""
     for place, size in places.items():
-        writer = get_context("fork").Process(target=write, args=(Path(place), size), kwargs={"changed": place.endswith("new.yaml")})
+        writer = get_context("fork").Process(
+            target=write, args=(Path(place), size), kwargs={"changed": place.endswith("new.yaml")}
+        )
         writer.start()
         writer.join()
         if writer.exitcode:

@@ -404,6 +404,12 @@ CODES: dict[str, Code] = {
         "A step reads a variable from one place. Entries of `notify` with the same `webhook_env` mean the same "
         "webhook, so that no more than one Kubernetes secret and key can hold it.",
     ),
+    "CLS525": Code(
+        _W,
+        "made anew each time",
+        "Results of earlier runs were asked for, and this step's cannot be found again on the target: nothing says what "
+        "they were made from in the room that the target has for it. The step runs in every run, and means the same.",
+    ),
     # -- the lock ------------------------------------------------------------------------------------------------
     "CLS601": Code(
         _E,

@@ -81,7 +81,11 @@ def judged(found: Opened, environment: str | None = None, as_of: date | None = N
     """
     path, text = found.path, found.text
     if found.plain is None:
-        told = found.unread if found.document is None and not text else secrets.told(text, path, found.document, found.unread)
+        told = (
+            found.unread
+            if found.document is None and not text
+            else secrets.told(text, path, found.document, found.unread)
+        )
         return Checked(path=path, text=text, lock_text="", diagnostics=in_order(told), facts=None)
     facts = found.plain.facts
     here = (*found.plain.problems, *check(facts))

@@ -97,7 +97,11 @@ def parse(value: Any) -> Lock:
     Raises:
         LockError: they do not have the lock's form, or are of another version.
     """
-    if isinstance(value, dict) and isinstance(value.get("version", VERSION), int) and value.get("version", VERSION) != VERSION:
+    if (
+        isinstance(value, dict)
+        and isinstance(value.get("version", VERSION), int)
+        and value.get("version", VERSION) != VERSION
+    ):
         message = f"it is of version {value['version']}, this clspec reads version {VERSION}"
         raise LockError(message)
     try:

@@ -126,11 +126,13 @@ def listed(value: Any) -> list[Any]:
 def items(value: Any, *place: str) -> Sequence[tuple[Place, Part]]:
     """The mappings of a list that lies at a place below a value, each with its place."""
     for key in place:
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or key not in value:
             return ()
-        value = value.get(key)
+        value = value[key]
     if not isinstance(value, list):
         return ()
+    if len(value) == 1:  # most have one, and this is asked for a hundred times for each step
+        return [((*place, 0), value[0])] if isinstance(value[0], dict) else ()
     return [((*place, index), item) for index, item in enumerate(value) if isinstance(item, dict)]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 TAG = re.compile(r"\{\{(.*?)\}\}")
+CACHE_KEY = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
 OPERAND = re.compile(r"([a-z][-a-z0-9]*)\.([A-Z][A-Za-z]+)")
 COMPLETED = ("Succeeded", "Failed", "Errored")
 
@@ -67,13 +68,16 @@ class Cluster:
         self.objects = {}
         for content in bundle.values():
             for document in yaml.safe_load_all(content):
-                self.objects[document["kind"], document["metadata"]["name"]] = document
+                for one in document["items"] if document["kind"] == "List" else (document,):
+                    self.objects[one["kind"], one["metadata"]["name"]] = one
         self.folder = folder
         self.exits = {name: list(ends) for name, ends in (exits or {}).items()}
         """What the attempts of a step's pod come to instead of running: exit code, message, status."""
         self.pod = pod or fake
         self.secrets = secrets or {}
         self.phases, self.attempts, self.log, self.phase, self.errors = {}, {}, [], "", []
+        self.cached, self.hits = {}, []
+        """The data of the cluster's ConfigMaps, by name; and the templates for which an earlier result stood in."""
 
     def run(self, name, *, began="2026-05-02T00:00:00Z", uid="uid-1", **parameters):
         spec = self.objects["WorkflowTemplate", name]["spec"]
@@ -94,15 +98,61 @@ class Cluster:
         scope = {**self.scope, **{f"inputs.parameters.{k}": v for k, v in parameters.items()}}
         wanted = {p["name"] for p in found.get("inputs", {}).get("parameters", ())}
         assert wanted <= set(parameters), f"{name} is not given {wanted - set(parameters)}"
+        found = substituted(found, scope)
+        if "memoize" in found and (kept := self.recalled(found)) is not None:
+            self.hits.append(name)
+            return kept
         if "dag" in found:
-            return self.dag(owner, substituted(found, {**scope}), scope)
-        if "suspend" in found:
-            return End("Succeeded")
-        return self.leaf(task, substituted(found, scope), artifacts or {})
+            end = self.dag(owner, found, scope, artifacts or {})
+        elif "suspend" in found:
+            end = End("Succeeded")
+        else:
+            end = self.leaf(task, found, artifacts or {})
+        if "memoize" in found and end.phase == "Succeeded":
+            end = self.remembered(found, end)
+        return end
+
+    # -- earlier results (workflow/controller/cache of Argo) -----------------------------------------------------------
+
+    def recalled(self, found):
+        """What an earlier run kept under a template's key, if it did."""
+        key, name = found["memoize"]["key"], found["memoize"]["cache"]["configMap"]["name"]
+        assert CACHE_KEY.fullmatch(key), f"Argo refuses the key {key}"
+        assert len(key) <= 253, "a ConfigMap's key has no room for it"
+        assert re.fullmatch(r"[0-9]+s", found["memoize"]["maxAge"])
+        assert self.objects["ConfigMap", name]["metadata"]["labels"]["workflows.argoproj.io/configmap-type"] == "Cache"
+        entry = self.cached.get(name, {}).get(key)
+        if entry is None:
+            return None
+        assert self.may_keep(name), "the hit's time is written too"
+        return End("Succeeded", **json.loads(entry))
+
+    def remembered(self, found, end):
+        """A template's result once it is kept; one with retries never is (issue 12490), and a failure to keep is one."""
+        key, name = found["memoize"]["key"], found["memoize"]["cache"]["configMap"]["name"]
+        if "retryStrategy" in found:
+            return end
+        data = self.cached.setdefault(name, {})
+        data[key] = json.dumps({"parameters": end.parameters, "artifacts": end.artifacts})
+        if not self.may_keep(name) or len(json.dumps(data)) > 1 << 20:
+            self.errors.append(f"{found['name']}: cannot be kept")
+            return End("Errored")
+        return end
+
+    def may_keep(self, name):
+        """Whether the controller may change this ConfigMap."""
+        bound = [b for (kind, _), b in self.objects.items() if kind == "RoleBinding"]
+        for binding in bound:
+            if {"kind": "ServiceAccount", "name": "argo", "namespace": "argo"} in binding["subjects"]:
+                for rule in self.objects["Role", binding["roleRef"]["name"]]["rules"]:
+                    named = name in rule.get("resourceNames", (name,))
+                    if rule["resources"] == ["configmaps"] and {"get", "update"} <= set(rule["verbs"]) and named:
+                        return True
+        return False
 
     # -- a DAG -------------------------------------------------------------------------------------------------------
 
-    def dag(self, owner, found, scope):
+    def dag(self, owner, found, scope, given):
         dag = found["dag"]
         assert dag["failFast"] is False, "else what runs after a failure depends on the clock"
         waiting = {task["name"]: task for task in dag["tasks"]}
@@ -112,17 +162,23 @@ class Cluster:
             ready = [name for name in waiting if set(parents[name]) <= set(ends)]
             assert ready, f"stuck: {sorted(waiting)}"
             for name in ready:
-                ends[name] = self.task(owner, waiting.pop(name), ends, ancestors(name, parents), scope)
+                ends[name] = self.task(owner, waiting.pop(name), ends, ancestors(name, parents), scope, given)
                 self.phases[name] = ends[name].phase
                 self.log.append(name)
         followed = {name for names in parents.values() for name in names}
         bad = [name for name in ends if name not in followed and branch(name, parents, ends) != "Succeeded"]
         known = {f"tasks.{name}.outputs.parameters.{k}": v for name, e in ends.items() for k, v in e.parameters.items()}
         outputs = found.get("outputs", {}).get("parameters", ())
-        given = {o["name"]: substituted(o["valueFrom"]["parameter"], known) for o in outputs}
-        return End("Failed" if bad else "Succeeded", given)
+        if bad:
+            return End("Failed")
+        words = {o["name"]: substituted(o["valueFrom"]["parameter"], known) for o in outputs}
+        made = {}
+        for output in found.get("outputs", {}).get("artifacts", ()):
+            producer, name = re.fullmatch(r"\{\{tasks\.(.*)\.outputs\.artifacts\.(.*)\}\}", output["from"]).groups()
+            made[output["name"]] = ends[producer].artifacts[name]
+        return End("Succeeded", words, made)
 
-    def task(self, owner, task, ends, before, scope):
+    def task(self, owner, task, ends, before, scope, given):
         if not holds(task.get("depends", ""), {name: end.phase for name, end in ends.items()}):
             return End("Omitted")
         known = {f"tasks.{name}.outputs.parameters.{k}": v for name in before for k, v in ends[name].parameters.items()}
@@ -137,6 +193,9 @@ class Cluster:
         parameters = {p["name"]: p["value"] for p in arguments.get("parameters", ())}
         artifacts = {}
         for artifact in arguments.get("artifacts", ()):
+            if handed := re.fullmatch(r"\{\{inputs\.artifacts\.(.*)\}\}", artifact["from"]):
+                artifacts[artifact["name"]] = given[handed[1]]
+                continue
             producer, output = re.fullmatch(r"\{\{tasks\.(.*)\.outputs\.artifacts\.(.*)\}\}", artifact["from"]).groups()
             assert producer in before, f"{producer} is no ancestor of {task['name']}"
             if output in ends[producer].artifacts:

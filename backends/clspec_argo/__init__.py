@@ -9,7 +9,7 @@ from clspec_argo.check import problems
 from clspec_argo.emit import documents
 from clspec_argo.lint import lint
 from clspec_argo.options import Options
-from clspec_argo.validate import EmitError, findings
+from clspec_argo.validate import EmitError, Review
 from clspec_argo.yaml_text import dump
 
 if TYPE_CHECKING:
@@ -57,10 +57,13 @@ class ArgoBackend:
         Raises:
             EmitError: they would not run, which is a bug here.
         """
-        made = documents(plan, options)
-        if found := findings(made, options.longest_list):
+        review, bundle = Review(options.longest_list), {}
+        for file, document in documents(plan, options):
+            review.look(file, document)
+            bundle[file] = _HEADER + dump(document)
+        if found := review.findings():
             raise EmitError(found)
-        return {file: _HEADER + dump(document) for file, document in made.items()}
+        return bundle
 
     def lint(self, text: str, path: str) -> Sequence[Diagnostic]:
         """What is wrong with manifests from anywhere: what Argo refuses is an error, what we would not do a warning."""

@@ -21,8 +21,13 @@ def account(name: str, rules: list[Document], labels: dict[str, str]) -> dict[st
 
 
 def granted(name: str, account: str, rules: list[Document], labels: dict[str, str]) -> dict[str, Document]:
-    """These rights, in the namespace alone, for a service account that is there; by the kind of each object."""
+    """These rights, in the namespace alone, for a service account that is there; by the kind of each object.
+
+    It is one of the same namespace, or of the one before a `/`.
+    """
     metadata = {"name": name, "labels": labels}
+    namespace, _, name_there = account.rpartition("/")
+    subject = {"kind": "ServiceAccount", "name": name_there, **({"namespace": namespace} if namespace else {})}
     return {
         "role": {"apiVersion": f"{_RBAC}/v1", "kind": "Role", "metadata": metadata, "rules": rules},
         "rolebinding": {
@@ -30,6 +35,6 @@ def granted(name: str, account: str, rules: list[Document], labels: dict[str, st
             "kind": "RoleBinding",
             "metadata": metadata,
             "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": name},
-            "subjects": [{"kind": "ServiceAccount", "name": account}],
+            "subjects": [subject],
         },
     }

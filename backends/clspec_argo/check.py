@@ -9,9 +9,8 @@ from clspec.codes import problem
 from clspec.diagnostic import Diagnostic, Severity, in_order
 from clspec.plan import Event
 from clspec.trainjob import is_launched
-from clspec_argo import events
-from clspec_argo.emit import leaf, object_name, schedules, store
-from clspec_argo.layout import Layout
+from clspec_argo import events, memo
+from clspec_argo.emit import laid_out, object_name, schedules, store, templates
 from clspec_argo.text import MAX_CRON_NAME, MAX_LIST, MAX_OBJECT, MAX_RUN_NAME, changed, compact, fits
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def problems(plan: Plan, options: Options) -> tuple[Diagnostic, ...]:
     for pipeline in plan.pipelines:
         found += _names(plan, pipeline, options)
         found += _triggers(plan, pipeline, options)
-        found += _sizes(plan, pipeline, options)
+        found += (*_sizes(plan, pipeline, options), *_anew(plan, pipeline, options))
         found += (d for step in pipeline.steps for d in (*_texts(plan, step), *_machine(plan, step, options)))
     return in_order(found)
 
@@ -144,7 +143,7 @@ def _names(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diagnos
         yield at("CLS506", f"{name!a} cannot name a Kubernetes object", "use lower-case letters, digits and hyphens")
         return
     groups = len(schedules(plan, pipeline, options))
-    parts = len(Layout(pipeline, options.longest_list).parts)
+    parts = len(laid_out(pipeline, options).parts)
     longest = name if groups < 2 else f"{name}-{groups}"  # noqa: PLR2004
     longest = longest if parts < 2 else f"{name}-part-{parts}"  # noqa: PLR2004
     most = MAX_CRON_NAME if groups else MAX_RUN_NAME
@@ -181,13 +180,28 @@ def _trigger(plan: Plan, trigger: Trigger, code: str, message: str, hint: str = 
     return problem(code, message, path=plan.spec, span=trigger.origin, hint=hint, where=trigger.where)
 
 
+def _anew(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diagnostic]:
+    """What is not taken from earlier runs although it was asked for."""
+    if not options.memoize_seconds:
+        return
+    if parts := len(laid_out(pipeline, options).parts) - 1:
+        message = f"no step of `{pipeline.name}` is taken from earlier runs: it stands in {parts + 1} objects"
+        hint = "use fewer seeds or shards, or an Argo whose lists may be longer"
+        yield problem("CLS525", message, path=plan.spec, span=pipeline.origin, hint=hint)
+        return
+    steps = {step.id: step for step in pipeline.steps}
+    for step, why in memo.obstacles(pipeline).items():
+        if why:
+            yield _at(plan, steps[step], "CLS525", f"`{step}` is not taken from earlier runs: {why}")
+
+
 def _sizes(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diagnostic]:
-    layout = Layout(pipeline, options.longest_list)
+    layout = laid_out(pipeline, options)
     if len(layout.parts) > 1 and len(layout.parts) + len(layout.exits) + 3 > MAX_LIST:
         most = MAX_LIST * (MAX_LIST - 1)
         yield _whole(plan, pipeline, f"`{pipeline.name}` has {len(pipeline.steps)} steps, about {most} can be said")
         return
-    leaves = {step.id: len(compact(leaf(plan, step, layout, options))) for step in pipeline.steps}
+    leaves = {step.id: len(compact(templates(plan, step, layout, options))) for step in pipeline.steps}
     for step in pipeline.steps:
         if (size := leaves[step.id]) > MAX_STEP:
             message = f"step `{step.id}` is {size} bytes of JSON, a pod of Argo is told at most {MAX_STEP}"

@@ -7,36 +7,65 @@ from typing import TYPE_CHECKING, Any
 
 from clspec.plan import Event, Kind
 from clspec.trainjob import TRAINJOBS, is_launched
-from clspec_argo import access, events, order
+from clspec_argo import access, events, memo, order
 from clspec_argo.layout import ENTRY, EXIT, Layout, part_name
 from clspec_argo.pod import SCRATCH, container, parameter_path, placement, read_path, security, write_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from clspec.plan import Input, Pipeline, Plan, Step, Trigger
     from clspec_argo.options import Options
 
 API = "argoproj.io/v1alpha1"
 
-_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-
 Document = dict[str, Any]
 
+_AS_IT_IS: Document = {"none": {}}
+"""No archive: what a step wrote is what is kept."""
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
-def documents(plan: Plan, options: Options) -> dict[str, Document]:
-    """The objects of every pipeline, by the name of their file."""
-    made: dict[str, Document] = {}
+
+def documents(plan: Plan, options: Options) -> Iterator[tuple[str, Document]]:
+    """The objects of every pipeline, each with the name of its file.
+
+    One after another, since those of ten thousand steps together keep Python's collector of garbage busy. What many
+    steps say alike is one value in all of them: an object is for writing, not for changing.
+    """
     for pipeline in plan.pipelines:
-        layout = Layout(pipeline, options.longest_list)
-        made[f"{pipeline.name}.workflowtemplate.yaml"] = workflow_template(plan, layout, options)
+        layout = laid_out(pipeline, options)
+        yield f"{pipeline.name}.workflowtemplate.yaml", workflow_template(plan, layout, options)
         if len(layout.parts) > 1:
             for number in range(len(layout.parts)):
                 file = f"{pipeline.name}.{part_name(number)}.workflowtemplate.yaml"
-                made[file] = part(plan, layout, number, options)
+                yield file, part(plan, layout, number, options)
         for number, triggers in enumerate(schedules(plan, pipeline, options), start=1):
             suffix = "" if number == 1 else f"-{number}"
-            made[f"{pipeline.name}.cronworkflow{suffix}.yaml"] = _cron(plan, pipeline, triggers, suffix)
-        made |= _started(plan, pipeline, options)
-    return made | _allowed(plan, options)
+            yield f"{pipeline.name}.cronworkflow{suffix}.yaml", _cron(plan, pipeline, triggers, suffix)
+        yield from _started(plan, pipeline, options).items()
+        yield from _kept_results(plan, layout, options).items()
+    yield from _allowed(plan, options).items()
+
+
+def laid_out(pipeline: Pipeline, options: Options) -> Layout:
+    """Where the steps of a pipeline stand."""
+    return Layout(pipeline, options.longest_list, memoizes=options.memoize_seconds > 0)
+
+
+def _kept_results(plan: Plan, layout: Layout, options: Options) -> dict[str, Document]:
+    """What Argo's controller finds earlier results in, and the right to do so; nothing where none are asked for."""
+    if not layout.kept:
+        return {}
+    pipeline, labels = layout.pipeline, _labels(plan, layout.pipeline)
+    names = [cache_name(plan, layout, step) for step in layout.steps if step in layout.kept]
+    made = {f"{pipeline.name}.results.yaml": memo.caches(names, labels)}
+    account = access.granted(f"{object_name(plan, pipeline)}-results", options.controller, memo.rights(names), labels)
+    return made | {f"access.{pipeline.name}-results.{kind}.yaml": document for kind, document in account.items()}
+
+
+def cache_name(plan: Plan, layout: Layout, step: str) -> str:
+    """The ConfigMap that holds the results of a step."""
+    return f"{object_name(plan, layout.pipeline)}-{layout.called[step]}"
 
 
 def _started(plan: Plan, pipeline: Pipeline, options: Options) -> dict[str, Document]:
@@ -141,9 +170,9 @@ def workflow_template(plan: Plan, layout: Layout, options: Options) -> Document:
         "volumes": [{"name": SCRATCH, "emptyDir": {}}],
         "templates": [
             order.of_part(layout, 0, ENTRY) if in_one else order.of_parts(layout, name),
-            *(leaf(plan, step, layout, options) for step in (layout.parts[0] if in_one else ())),
+            *(made for step in (layout.parts[0] if in_one else ()) for made in templates(plan, step, layout, options)),
             *(order.of_exit(layout) if layout.exits else ()),
-            *(leaf(plan, step, layout, options) for step in layout.exits),
+            *(made for step in layout.exits for made in templates(plan, step, layout, options)),
         ],
     }
     return _object("WorkflowTemplate", name, labels, spec)
@@ -158,7 +187,7 @@ def part(plan: Plan, layout: Layout, number: int, options: Options) -> Document:
         "volumes": [{"name": SCRATCH, "emptyDir": {}}],
         "templates": [
             order.of_part(layout, number, called),
-            *(leaf(plan, step, layout, options) for step in layout.parts[number]),
+            *(made for step in layout.parts[number] for made in templates(plan, step, layout, options)),
         ],
     }
     name = f"{object_name(plan, layout.pipeline)}-{called}"
@@ -191,9 +220,21 @@ def _run_settings(plan: Plan, options: Options) -> dict[str, Any]:
     return made
 
 
-def leaf(plan: Plan, step: Step, layout: Layout, options: Options) -> Document:
-    """A step as a template."""
-    name = layout.called[step.id]
+def templates(plan: Plan, step: Step, layout: Layout, options: Options) -> tuple[Document, ...]:
+    """A step as a template; as two if it may be tried again and an earlier result may stand in for it."""
+    made = _leaf(plan, step, layout, options)
+    if step.id not in layout.kept:
+        return (made,)
+    memoized = memo.memoize(step, made, layout.called, cache_name(plan, layout, step.id), options)
+    given = [{"name": memo.taken(layout.called[name])} for name in memo.sources(step)]
+    if step.id in layout.tried:
+        return order.of_tried(layout, step, made, given, memoized), {**made, "name": layout.tried[step.id]}
+    made["inputs"] = {"parameters": given, **made["inputs"]}
+    return ({**made, "memoize": memoized},)
+
+
+def _leaf(plan: Plan, step: Step, layout: Layout, options: Options) -> Document:
+    name, digested = layout.called[step.id], step.id in layout.worded
     made: Document = {"name": name, "metadata": {"labels": {"clspec.dev/step": name}}}
     if step.inputs:
         made["inputs"] = {"artifacts": [_read(plan, step, source, layout) for source in step.inputs]}
@@ -201,7 +242,7 @@ def leaf(plan: Plan, step: Step, layout: Layout, options: Options) -> Document:
         made["outputs"] = outputs
     if locked := exclusive(plan, step):
         made["synchronization"] = {"mutexes": [{"name": locked}]}
-    return {**made, **placement(step, options), "container": container(plan, step, options)}
+    return {**made, **placement(step, options), "container": container(plan, step, options, digested=digested)}
 
 
 def _read(plan: Plan, step: Step, source: Input, layout: Layout) -> Document:
@@ -216,7 +257,7 @@ def _read(plan: Plan, step: Step, source: Input, layout: Layout) -> Document:
 
 def _kept(plan: Plan, name: str, output: str) -> Document:
     """Where an output is kept: as it is, under a key of its own in whatever repository the run has."""
-    return {"archive": {"none": {}}, "s3": {"key": f"{plan.name}/{{{{workflow.uid}}}}/{name}/{output}"}}
+    return {"archive": _AS_IT_IS, "s3": {"key": f"{plan.name}/{{{{workflow.uid}}}}/{name}/{output}"}}
 
 
 def _outputs(plan: Plan, step: Step, layout: Layout) -> Document:
@@ -224,7 +265,7 @@ def _outputs(plan: Plan, step: Step, layout: Layout) -> Document:
     default = {"default": ""} if layout.conditions[step.id] else {}
     parameters = [
         {"name": parameter, "valueFrom": {"path": parameter_path(parameter), **default}}
-        for parameter in step.parameters
+        for parameter in (*step.parameters, *([memo.WORD] if step.id in layout.worded else ()))
     ]
     artifacts = [
         {"name": output.name, "path": write_path(output.name), **_kept(plan, layout.called[step.id], output.name)}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from clspec.manifest import items, listed, mapping, texts
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
 
 _FLOW_HAS_NOT = ("retryStrategy", "nodeSelector", "tolerations", "volumes")
 _NATIVE = ("cpu", "memory", "ephemeral-storage")
+_NO_ARCHIVE: Object = {"none": {}}
 _HARDENED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
 _WHEN = re.compile(r"'(\{\{(tasks|steps|inputs)\.[-.\w]+\}\})' == '[A-Za-z][-A-Za-z0-9_]*'")
+_ARTIFACT = re.compile(r"\{\{tasks\.([^.}]+)\.outputs\.artifacts\.([^.}]+)\}\}")
+_HANDED_ON = re.compile(r"\{\{inputs\.artifacts\.[^.}]+\}\}")
 _PARAMETER = re.compile(r"\{\{(?:tasks|steps)\.([^.}]+)\.outputs\.parameters\.([^.}]+)\}\}")
-_SUSPICIOUS = re.compile(r"\$[($]|podSpecPatch|\\[^\"\\/]|\x7f")
-"""What in an object's JSON makes it worth a look at every text: most have nothing of it."""
+_SUSPICIOUS = (b"$(", b"$$", b"podSpecPatch", b"\x7f", b"\\n", b"\\t", b"\\r", b"\\b", b"\\f", b"\\u")
 _KEYS = re.compile(r"(access|secret)Key(Secret)?|.*[cC]redential.*|.*[pP]assword.*")
 
 
@@ -34,7 +37,7 @@ def judge(document: Object) -> Iterator[Finding]:
     whole = compact(document)
     if len(whole) > MAX_OBJECT:
         yield (), f"{len(whole)} bytes of JSON leave no room for a run's status"
-    for place, text in texts(document) if _SUSPICIOUS.search(whole) else ():
+    for place, text in texts(document) if _is_suspicious(whole) else ():
         if not text.isprintable():
             yield place, "unprintable character"
         if "$(" in text or "$$" in text:
@@ -51,6 +54,11 @@ def judge(document: Object) -> Iterator[Finding]:
     yield from ((("spec", *place), text) for place, text in _workflow(spec))
 
 
+def _is_suspicious(whole: bytes) -> bool:
+    """Whether an object's JSON has something that is worth a look at every text: most have nothing of it."""
+    return not whole.isascii() or any(sign in whole for sign in _SUSPICIOUS)
+
+
 def _workflow(spec: Mapping[str, Any]) -> Iterator[Finding]:
     if "entrypoint" in spec and not mapping(spec.get("podGC")).get("strategy"):
         yield (), "no podGC.strategy: ended pods stay"
@@ -60,18 +68,17 @@ def _workflow(spec: Mapping[str, Any]) -> Iterator[Finding]:
     if set(mapping(spec.get("artifactRepositoryRef"))) - {"configMap", "key"}:
         yield ("artifactRepositoryRef",), "artifactRepositoryRef has more than a configMap and a key"
     templates = {str(template.get("name")): template for _, template in items(spec, "templates")}
-    keys = [
-        ((*place, *below), key)
-        for place, template in items(spec, "templates")
-        for below, artifact in items(template, "outputs", "artifacts")
-        if (key := mapping(artifact.get("s3")).get("key"))
-    ]
-    yield from doubles("artifacts under the key", keys)
+    keys: list[Finding] = []
     used = {str(spec.get("entrypoint")), str(spec.get("onExit"))}
     for place, template in items(spec, "templates"):
-        used |= {str(task.get("template")) for _, task in items(template, "dag", "tasks")}
+        if "dag" in template:
+            used.update(str(task.get("template")) for _, task in items(template, "dag", "tasks"))
+        else:
+            written = items(template, "outputs", "artifacts")
+            keys += [((*place, *p), key) for p, a in written if (key := mapping(a.get("s3")).get("key"))]
         for below, text in _template(template, templates):
             yield (*place, *below), f"template {template.get('name')}: {text}"
+    yield from doubles("artifacts under the key", keys)
     if "entrypoint" in spec and not any("steps" in template for template in templates.values()):
         yield from ((("templates",), f"no task runs template {name}") for name in templates if name not in used)
     rest = {key: value for key, value in spec.items() if key not in ("templates", "workflowSpec")}
@@ -86,21 +93,29 @@ def _template(template: Mapping[str, Any], templates: Mapping[str, Any]) -> Iter
     if "dag" in template:
         yield from (((key,), f"{key} on a dag") for key in _FLOW_HAS_NOT if key in template)
         yield from _dag(template, templates)
-    for place, text in texts({key: value for key, value in template.items() if key in _PLAIN}):
-        if "{{" in text:
-            yield place, f"`{{{{` where no tag belongs: {text!a}"
+    yield from _tagged({key: template[key] for key in template if key in _PLAIN}, ())
     if "container" in template:
-        yield from _container(template, mapping(template["container"]))
+        yield from _container(mapping(template["container"]))
     elif "script" in template:
         yield from ((("script",), f"`{{{{{tag}}}}}` in a script") for tag in tags(template["script"]))
-    yield from _attempts(template)
+    if "retryStrategy" in template:
+        yield from _attempts(template)
+    if "memoize" in template:
+        yield from _memo(template)
     yield from _files(template)
 
 
-_PLAIN = ("nodeSelector", "tolerations", "volumes", "metadata", "retryStrategy", "activeDeadlineSeconds")
+_PLAIN = {"nodeSelector", "tolerations", "volumes", "metadata", "retryStrategy", "activeDeadlineSeconds"}
 
 
-def _container(template: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[Finding]:
+def _tagged(part: Any, place: Place) -> Iterator[Finding]:
+    """Tags where our own manifests have none."""
+    if b"{{" in compact(part):
+        found = ((below, text) for below, text in texts(part, place) if "{{" in text)
+        yield from ((below, f"`{{{{` where no tag belongs: {text!a}") for below, text in found)
+
+
+def _container(container: Mapping[str, Any]) -> Iterator[Finding]:
     image = str(container.get("image", ""))
     if "@sha256:" not in image or "{{" in image:
         yield ("container", "image"), "image without a digest"
@@ -111,16 +126,10 @@ def _container(template: Mapping[str, Any], container: Mapping[str, Any]) -> Ite
     security = mapping(container.get("securityContext"))
     if {key: security.get(key) for key in _HARDENED} != _HARDENED:
         yield ("container",), "container is not locked down"
-    env = (((("container", *p)), v.get("name")) for p, v in items(container, "env"))
-    yield from doubles("variable", env)
-    for place, text in texts(container.get("env", []), ("container", "env")):
-        if "{{" in text:
-            yield place, f"`{{{{` where no tag belongs: {text!a}"
-    yield from ((("container", "resources"), text) for text in _machine(mapping(container.get("resources"))))
-    mounts = [str(m.get("mountPath")) for _, m in items(container, "volumeMounts")]
-    for place, path in (*_paths(template, "inputs"), *_paths(template, "outputs")):
-        if not any(path.startswith(f"{mount}/") for mount in mounts):
-            yield place, f"{path!r} is on the read-only root"
+    yield from doubles("variable", ((("container", *p), v.get("name")) for p, v in items(container, "env")))
+    yield from _tagged(container.get("env", []), ("container", "env"))
+    if "resources" in container:
+        yield from ((("container", "resources"), text) for text in _machine(mapping(container["resources"])))
 
 
 def _launcher(template: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[Finding]:
@@ -142,36 +151,59 @@ def _machine(resources: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _paths(template: Mapping[str, Any], side: str) -> list[tuple[Place, str]]:
-    found: list[tuple[Place, str]] = []
-    for place, artifact in items(template, side, "artifacts"):
-        found.append((place, str(artifact.get("path", ""))))
-    for place, parameter in items(template, side, "parameters"):
-        if path := mapping(parameter.get("valueFrom")).get("path"):
-            found.append((place, str(path)))
-    return found
-
-
 def _files(template: Mapping[str, Any]) -> Iterator[Finding]:
-    paths = [*_paths(template, "inputs"), *_paths(template, "outputs")]
-    yield from doubles("file", [(place, f"at {path}") for place, path in paths])
-    taken = sorted({path for _, path in paths})
-    for one, other in pairwise(taken):
-        if other.startswith(f"{one}/"):
-            yield (), f"another file lies in {one}"
-    for place, artifact in items(template, "outputs", "artifacts"):
-        if set(mapping(artifact.get("s3"))) != {"key"}:
-            yield place, f"artifact {artifact.get('name')} has no key, or more than a key"
-        if artifact.get("archive") != {"none": {}}:
-            yield place, f"artifact {artifact.get('name')} would be a tar archive"
-    for place, text in texts(template.get("outputs", {})):
-        if place and _KEYS.fullmatch(str(place[-1])):
-            yield place, f"a key of the repository's: {text!a}"
+    """Every file has a place of its own on a volume that can be written."""
+    if "dag" in template or "steps" in template:
+        return
+    paths: list[tuple[str, Place]] = []
+    for side in ("inputs", "outputs"):
+        for place, artifact in items(template, side, "artifacts"):
+            paths.append((str(artifact.get("path", "")), place))
+            yield from _kept(artifact, place, written=side == "outputs")
+    for place, parameter in items(template, "outputs", "parameters"):
+        if path := mapping(parameter.get("valueFrom")).get("path"):
+            paths.append((str(path), place))
+    if "container" in template:
+        mounts = tuple(f"{m.get('mountPath')}/" for _, m in items(template, "container", "volumeMounts"))
+        yield from ((p, f"{path!r} is on the read-only root") for path, p in paths if not path.startswith(mounts))
+    paths.sort(key=itemgetter(0))
+    for (one, _), (other, place) in pairwise(paths):
+        if one == other:
+            yield place, f"two files at {one}"
+        elif other.startswith(f"{one}/"):
+            yield place, f"another file lies in {one}"
+
+
+def _kept(artifact: Mapping[str, Any], place: Place, *, written: bool) -> Iterator[Finding]:
+    """An artifact lies as it is under a key, and whose repository that is and who may read it is said elsewhere."""
+    found = mapping(artifact.get("s3"))
+    if not written and "s3" not in artifact:
+        return
+    if found.keys() != {"key"}:
+        yield place, f"artifact {artifact.get('name')} has no key, or more than a key"
+    if artifact.get("archive") != _NO_ARCHIVE:
+        yield place, f"artifact {artifact.get('name')} would be a tar archive"
+    for key in found if len(found) > 1 else ():
+        if _KEYS.fullmatch(key):
+            yield (*place, "s3", key), f"{key}: a key of the repository's"
+
+
+def _memo(template: Mapping[str, Any]) -> Iterator[Finding]:
+    """An earlier result stands in only for one of the same inputs, and can only be kept of what is not tried again."""
+    memo, place = mapping(template["memoize"]), ("memoize",)
+    if "retryStrategy" in template:
+        yield place, "memoize beside retryStrategy: Argo keeps nothing of such a template"
+    if not memo.get("maxAge"):
+        yield place, "memoize without maxAge: what it stands for may long be gone"
+    key = str(memo.get("key", ""))
+    for _, parameter in items(template, "inputs", "parameters"):
+        if f"{{{{inputs.parameters.{parameter.get('name')}}}}}" not in key:
+            yield place, f"memoize: the key does not hang on the parameter {parameter.get('name')}"
+    if items(template, "inputs", "artifacts") and not items(template, "inputs", "parameters"):
+        yield place, "memoize: nothing says what the input artifacts hold"
 
 
 def _attempts(template: Mapping[str, Any]) -> Iterator[Finding]:
-    if "retryStrategy" not in template:
-        return
     retry, place = mapping(template["retryStrategy"]), ("retryStrategy",)
     if "retryPolicy" not in retry:
         yield place, "no retryPolicy: what it is then depends on the expression"
@@ -194,27 +226,37 @@ def _dag(template: Mapping[str, Any], templates: Mapping[str, Any]) -> Iterator[
 
 
 def _task(task: Mapping[str, Any], tasks: Mapping[str, Any], templates: Mapping[str, Any]) -> Iterator[str]:
-    for operand, result in operands(str(task.get("depends") or "")):
-        if not result or result in OF_ITEMS:
-            yield f"depends on {operand}, whose result {result!r} may be any of several"
-        elif "when" in mapping(tasks.get(operand)) and f"{operand}.Skipped" not in task["depends"]:
-            yield f"is lost when {operand} is skipped"
+    depends = str(task.get("depends") or "")
+    if depends:
+        yield from _lost(depends, tasks)
     if "when" in task:
         yield from _when(str(task["when"]), tasks, templates)
     given = {str(a.get("name")): a for _, a in items(task, "arguments", "artifacts")}
+    if not given:
+        return
     taken = {str(a.get("name")): a for _, a in items(templates.get(str(task.get("template"))), "inputs", "artifacts")}
     if "template" in task:
         yield from (f"is given {name}, which it does not take" for name in given if name not in taken)
     conditions = _conditions(task)
     for name, artifact in given.items():
         source = str(artifact.get("from", ""))
-        match = re.fullmatch(r"\{\{tasks\.([^.}]+)\.outputs\.artifacts\.([^.}]+)\}\}", source)
+        match = _ARTIFACT.fullmatch(source)
         if match is None:
-            yield f"artifact {name} is from {source!r}"
+            if not _HANDED_ON.fullmatch(source):
+                yield f"artifact {name} is from {source!r}"
         elif not _conditions(mapping(tasks.get(match[1]))) <= conditions and not (
             artifact.get("optional") and mapping(taken.get(name)).get("optional")
         ):
             yield f"artifact {name} may not be there and is not optional"
+
+
+def _lost(depends: str, tasks: Mapping[str, Any]) -> Iterator[str]:
+    """What waits for another says how that must have ended, and counts with its being skipped."""
+    for operand, result in operands(depends):
+        if not result or result in OF_ITEMS:
+            yield f"depends on {operand}, whose result {result!r} may be any of several"
+        elif "when" in mapping(tasks.get(operand)) and f"{operand}.Skipped" not in depends:
+            yield f"is lost when {operand} is skipped"
 
 
 def _conditions(task: Mapping[str, Any]) -> set[str]:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from clspec import graph
+from clspec_argo import memo
 from clspec_argo.text import names
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Layout:
     pipeline: Pipeline
     longest: int
     """How many templates an object may have."""
+    memoizes: bool = False
+    """Whether results of earlier runs are asked for."""
 
     @cached_property
     def steps(self) -> Mapping[str, Step]:
@@ -52,12 +55,41 @@ class Layout:
         return names(self.steps, frozenset({ENTRY, EXIT, OVER, *parts}))
 
     @cached_property
+    def kept(self) -> frozenset[str]:
+        """The steps that an earlier result may stand in for; none where parts fetch by this run's keys."""
+        if not self.memoizes or len(self.parts) > 1:
+            return frozenset()
+        return frozenset(step for step, obstacle in memo.obstacles(self.pipeline).items() if not obstacle)
+
+    @cached_property
+    def worded(self) -> frozenset[str]:
+        """The steps that say in one word what they made, since a key depends on it."""
+        return frozenset(name for step in self.kept for name in memo.sources(self.steps[step]))
+
+    @cached_property
+    def tried(self) -> Mapping[str, str]:
+        """The template that is tried again, for each step with retries that an earlier result may stand in for.
+
+        Argo keeps nothing of a template with retries (argo-workflows issues 10426 and 12490), so that such a step is
+        a DAG of one task, and the DAG's results are kept.
+        """
+        both = {f"{step}\0tried": step for step in self.steps if step in self.kept and self.steps[step].retry.times}
+        used = frozenset({ENTRY, EXIT, OVER, *self.called.values()})
+        return {both[inner]: name for inner, name in names(both, used).items()}
+
+    @cached_property
     def parts(self) -> tuple[tuple[Step, ...], ...]:
         """The steps of the run proper, in parts that a list can hold; mostly one."""
         proper = tuple(step for step in self.steps.values() if not step.always)
-        in_one = len(self.steps) + 1 + (2 if self.exits else 0) <= self.longest
+        in_one = len(self.steps) + 1 + (2 if self.exits else 0) + self._wrapped <= self.longest
         length = max(len(proper), 1) if in_one else self.longest - 1  # the order of a part is a template too
         return tuple(proper[start : start + length] for start in range(0, len(proper), length)) or ((),)
+
+    @property
+    def _wrapped(self) -> int:
+        """How many steps take a second template if their results are kept."""
+        kept = memo.obstacles(self.pipeline) if self.memoizes else {}
+        return sum(self.steps[step].retry.times > 0 for step, obstacle in kept.items() if not obstacle)
 
     @cached_property
     def part_of(self) -> Mapping[str, int]:
@@ -81,6 +113,8 @@ class Layout:
 
     def needed(self, step: Step) -> tuple[str, ...]:
         """The steps that must be over before one, in a fixed order."""
+        if not self.conditions[step.id] and all(source.step in step.needs for source in step.inputs):
+            return step.needs  # so most are
         told = (*step.needs, *(i.step for i in step.inputs), *(c.step for c in self.conditions[step.id]))
         return tuple(dict.fromkeys(told))
 

@@ -28,6 +28,8 @@ SOURCES = {
 """Where an output parameter of each type of template comes from."""
 POD_RESOURCES = re.compile(r"cpu|memory|hugepages-.+")
 
+_LOCATIONS = {"artifactory", "azure", "gcs", "git", "hdfs", "http", "oss", "raw", "s3", "plugin"}
+_WITH_FILES = ("container", "script", "containerSet")
 _QUANTITY = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?")
 _VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _ANY = ("path", "jqFilter", "jsonPath", "parameter", "expression", "event", "supplied", "configMapKeyRef")
@@ -42,7 +44,8 @@ def leaf(template: Mapping[str, Any], kind: str, spec: Mapping[str, Any]) -> Ite
         yield from _set(template)
     elif kind == "resource":
         yield from _resource(mapping(template.get("resource")))
-    yield from _beside(template)
+    if "sidecars" in template or "initContainers" in template:
+        yield from _beside(template)
     for amounts in mapping(template.get("podResources")).values():
         wrong = (name for name in mapping(amounts) if not POD_RESOURCES.fullmatch(name))
         yield from ((("podResources",), f"podResources has only cpu, memory and hugepages, not {n}") for n in wrong)
@@ -77,19 +80,27 @@ def outputs(template: Mapping[str, Any], kind: str) -> Iterator[Finding]:
 
 
 def _artifacts(template: Mapping[str, Any], kind: str) -> Iterator[Finding]:
+    flow = kind in ("dag", "steps")
     for place, artifact in items(template, "inputs", "artifacts"):
+        name = artifact.get("name")
         if "from" in artifact:
-            yield place, f"input artifact {artifact.get('name')} says `from`, which is for arguments"
+            yield place, f"input artifact {name} says `from`, which is for arguments"
         if "git" in artifact and not mapping(artifact["git"]).get("repo"):
-            yield place, f"artifact {artifact.get('name')} has no git.repo"
-    locations = ("artifactory", "azure", "gcs", "git", "hdfs", "http", "oss", "raw", "s3", "plugin")
-    for side in ("inputs", "outputs"):
-        for place, artifact in items(template, side, "artifacts"):
-            if len(found := [key for key in locations if key in artifact]) > 1:
-                yield place, f"artifact {artifact.get('name')} lies in {found}"
-            has_files = side == "inputs" or kind in ("container", "script", "containerSet")
-            if has_files and not artifact.get("path"):
-                yield place, f"artifact {artifact.get('name')} has no path"
+            yield place, f"artifact {name} has no git.repo"
+        if flow and artifact.get("path"):
+            yield place, f"artifact {name} has a path, and a {kind} has no files"
+        yield from _location(artifact, place, has_file=not flow)
+    for place, artifact in items(template, "outputs", "artifacts"):
+        yield from _location(artifact, place, has_file=kind in _WITH_FILES)
+        if flow and not artifact.get("from") and not artifact.get("fromExpression"):
+            yield place, f"artifact {artifact.get('name')} of a {kind} comes from nowhere"
+
+
+def _location(artifact: Mapping[str, Any], place: Place, *, has_file: bool) -> Iterator[Finding]:
+    if len(found := sorted(_LOCATIONS & artifact.keys())) > 1:
+        yield place, f"artifact {artifact.get('name')} lies in {found}"
+    if has_file and not artifact.get("path"):
+        yield place, f"artifact {artifact.get('name')} has no path"
 
 
 def _program(template: Mapping[str, Any], kind: str, spec: Mapping[str, Any]) -> Iterator[Finding]:
@@ -104,9 +115,12 @@ def _program(template: Mapping[str, Any], kind: str, spec: Mapping[str, Any]) ->
 
 
 def _container(one: Mapping[str, Any], place: Place) -> Iterator[Finding]:
-    names = [((*place, *p), v.get("name")) for p, v in items(one, "env")]
-    yield from ((p, f"variable {name!r}") for p, name in names if not _VARIABLE.fullmatch(str(name or "")))
-    resources = mapping(one.get("resources"))
+    for p, variable in items(one, "env"):
+        if not _VARIABLE.fullmatch(str(variable.get("name") or "")):
+            yield (*place, *p), f"variable {variable.get('name')!r}"
+    if "resources" not in one:
+        return
+    resources = mapping(one["resources"])
     for sort, amounts in resources.items():
         for name, amount in mapping(amounts).items() if sort in ("requests", "limits") else ():
             if "{{" not in str(amount) and not _QUANTITY.fullmatch(str(amount)):
@@ -120,15 +134,16 @@ def _container(one: Mapping[str, Any], place: Place) -> Iterator[Finding]:
 def _mounts(
     template: Mapping[str, Any], one: Mapping[str, Any], kind: str, spec: Mapping[str, Any]
 ) -> Iterator[Finding]:
-    mounts = list(items(one, "volumeMounts"))
+    mounts = items(one, "volumeMounts")
     paths = [((kind, *p), m.get("mountPath")) for p, m in mounts]
-    yield from doubles("mount", ((place, f"at {path}") for place, path in paths))
-    volumes = {str(v.get("name")) for holder in (spec, template) for _, v in items(holder, "volumes")}
-    volumes |= {str(mapping(v.get("metadata")).get("name")) for _, v in items(spec, "volumeClaimTemplates")}
-    for place, mount in mounts:
-        name = str(mount.get("name"))
-        if name not in volumes and "{{" not in name and "entrypoint" in spec:
-            yield (kind, *place), f"no volume {name}"
+    if len(mounts) > 1:
+        yield from doubles("mount", ((place, f"at {path}") for place, path in paths))
+    if mounts and "entrypoint" in spec:
+        volumes = {str(v.get("name")) for holder in (spec, template) for _, v in items(holder, "volumes")}
+        volumes |= {str(mapping(v.get("metadata")).get("name")) for _, v in items(spec, "volumeClaimTemplates")}
+        named = ((place, str(mount.get("name"))) for place, mount in mounts)
+        unknown = ((place, name) for place, name in named if name not in volumes and "{{" not in name)
+        yield from (((kind, *place), f"no volume {name}") for place, name in unknown)
     taken: dict[str, str] = {str(path): "a mount" for _, path in paths}
     for place, artifact in items(template, "inputs", "artifacts"):
         path = str(artifact.get("path", ""))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _REPOSITORY = re.compile(r"[-A-Za-z0-9_.]+/[-A-Za-z0-9_.]+")
 _VERSIONS = ("4.1", "3.7")
-_LEAST = {"parallelism": 0, "run_as_user": 0, "keep_seconds": 0, "deadline_seconds": 0}
+_LEAST = {"parallelism": 0, "run_as_user": 0, "keep_seconds": 0, "deadline_seconds": 0, "memoize_seconds": 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,13 @@ class Options:
     """The runtime of a training on several machines: `NAME`, or `TrainingRuntime/NAME` for one of the namespace."""
     trainer_version: str = "2.2"
     """The version of Kubeflow Trainer that is there: `2.2` for that and later ones, or `2.1`."""
+    memoize_seconds: int = 0
+    """How old an earlier result may be that stands in for a training, a prediction or an evaluation; 0 for none.
+
+    It takes a right that Argo's own installation does not give its controller, which is emitted.
+    """
+    controller: str = "argo/argo"
+    """The service account of Argo's controller, as `NAMESPACE/NAME`: it keeps what `memoize_seconds` asks for."""
     argo_version: str = "4.1"
     """The version of Argo that is there: `4.1`, or `3.7`, whose lists have no longest length."""
 
@@ -90,6 +97,9 @@ class Options:
             yield "service_account", "not a Kubernetes name"
         if self.github and not _REPOSITORY.fullmatch(self.github):
             yield "github", "write OWNER/NAME"
+        namespace, _, account = self.controller.partition("/")
+        if not (fits("name", namespace) and fits("object name", account)):
+            yield "controller", "write NAMESPACE/NAME"
         if not fits("object name", self.secrets):
             yield "secrets", "not a Kubernetes name"
         if not fits("label name", self.gpu_model_label):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clspec_argo import memo
 from clspec_argo.layout import ENTRY, EXIT, OVER, part_name
 
 if TYPE_CHECKING:
@@ -97,9 +98,45 @@ def _task(layout: Layout, step: Step) -> Document:
         for source in step.inputs
         if layout.part_of[source.step] == part
     ]
+    arguments: Document = {}
+    if step.id in layout.kept:
+        arguments["parameters"] = [_digest(layout.called[source]) for source in memo.sources(step)]
     if artifacts:
-        made["arguments"] = {"artifacts": artifacts}
-    return made
+        arguments["artifacts"] = artifacts
+    return {**made, "arguments": arguments} if arguments else made
+
+
+def _digest(source: str) -> dict[str, str]:
+    return {"name": memo.taken(source), "value": f"{{{{tasks.{source}.outputs.parameters.{memo.WORD}}}}}"}
+
+
+def of_tried(layout: Layout, step: Step, leaf: Document, given: list[Document], memoized: Document) -> Document:
+    """A step that may be tried again, as a DAG of it alone: what is kept and found again is the DAG's result."""
+    name, default = layout.tried[step.id], {"default": ""} if layout.conditions[step.id] else {}
+    taken = [source.name for source in step.inputs]
+    outputs = leaf.get("outputs", {})
+
+    def tag(sort: str, item: Document) -> str:
+        return f"{{{{tasks.{name}.outputs.{sort}.{item['name']}}}}}"
+
+    parameters = [
+        {"name": o["name"], "valueFrom": {"parameter": tag("parameters", o), **default}}
+        for o in outputs.get("parameters", ())
+    ]
+    artifacts = [{"name": o["name"], "from": tag("artifacts", o)} for o in outputs.get("artifacts", ())]
+    found = {"parameters": parameters, "artifacts": artifacts}
+    task = {
+        "name": name,
+        "template": name,
+        "arguments": {"artifacts": [{"name": n, "from": f"{{{{inputs.artifacts.{n}}}}}"} for n in taken]},
+    }
+    return {
+        "name": layout.called[step.id],
+        "inputs": {"parameters": given, "artifacts": [{"name": n} for n in taken]},
+        "outputs": {sort: listed for sort, listed in found.items() if listed},
+        "memoize": memoized,
+        "dag": {"failFast": False, "tasks": [task]},
+    }
 
 
 def _value(layout: Layout, condition: Condition, part: int) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 RETRY_POLICIES = ("Always", "OnFailure", "OnError", "OnTransientError")
 MAX_PARAMETERS = 500
 
+_OWN = {"name", "path", "mode", "recurseMode", "archive", "optional", "description", "subPath", "globalName"}
 _NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
 _LONGEST = 128
 _PARAMETER = re.compile(r"[-a-zA-Z0-9_]+")
@@ -26,9 +27,8 @@ def required(template: Mapping[str, Any], sort: str) -> Iterator[str]:
         without = ("value", "default", "valueFrom")
         yield from (str(p.get("name")) for _, p in items(template, "inputs", sort) if not any(k in p for k in without))
         return
-    own = {"name", "path", "mode", "recurseMode", "archive", "optional", "description", "subPath", "globalName"}
     for _, artifact in items(template, "inputs", sort):
-        if not artifact.get("optional") and not set(artifact) - own:
+        if not artifact.get("optional") and artifact.keys() <= _OWN:
             yield str(artifact.get("name"))
 
 
@@ -82,13 +82,16 @@ def given(arguments: Mapping[str, Any], place: Place, *, complete: bool) -> Iter
 
 def named(side: Mapping[str, Any], sort: str, place: Place) -> Iterator[Finding]:
     """Parameters or artifacts, each with a name of its own."""
-    found = list(items(side, sort))
+    found = items(side, sort)
+    if not found:
+        return
     if len(found) > MAX_PARAMETERS:
         yield place, f"{len(found)} {sort}, at most {MAX_PARAMETERS}"
     for below, item in found:
         if not _PARAMETER.fullmatch(str(item.get("name", ""))):
             yield (*place, *below), f"{sort[:-1]} {item.get('name')!r}: a name has letters, digits, `-` and `_`"
-    yield from doubles(sort[:-1], (((*place, *below), item.get("name")) for below, item in found))
+    if len(found) > 1:
+        yield from doubles(sort[:-1], (((*place, *below), item.get("name")) for below, item in found))
 
 
 def called(what: str, name: Any, place: Place) -> Iterator[Finding]:

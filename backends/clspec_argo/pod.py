@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clspec import trainjob
+from clspec_argo.memo import WORD
 from clspec_argo.text import cores, escaped, quantity
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ HARDENED = {
 
 _SHARED = "shared-memory"
 _TMP = "/tmp"  # noqa: S108  # a volume of the pod's own
+_COMMAND = ["python", "-m", "clspec.step"]
+_BARE: list[dict[str, Any]] = [{"name": "HOME", "value": _TMP}, {"name": "USER", "value": "clspec"}]
+_MOUNTS = [{"name": SCRATCH, "mountPath": _TMP}]
+_WITH_SHARED = [*_MOUNTS, {"name": _SHARED, "mountPath": "/dev/shm"}]  # noqa: S108
 _INFRASTRUCTURE = (
     "lastRetry.status == 'Error' || "
     "((asInt(lastRetry.exitCode) in [-1, 0, 75] || asInt(lastRetry.exitCode) > 128)"
@@ -56,24 +61,25 @@ def parameter_path(name: str) -> str:
     return f"{_TMP}/clspec/parameters/{name}"
 
 
-def container(plan: Plan, step: Step, options: Options) -> dict[str, Any]:
-    """The container that runs the step program; of a step on several machines, the one that launches it."""
-    launched: list[str] = []
+def container(plan: Plan, step: Step, options: Options, *, digested: bool) -> dict[str, Any]:
+    """The container that runs the step program; of a step on several machines, the one that launches it.
+
+    `digested` if it says in one word what it made.
+    """
+    more = ["--digest", parameter_path(WORD)] if digested else []
     if trainjob.is_launched(step):
         said = trainjob.argument(step, _machines(plan, step, options))
-        launched = ["--run", RUN, "--trainjob", escaped(said)]
+        more += ["--run", RUN, "--trainjob", escaped(said)]
         step = trainjob.launcher(step)
     made: dict[str, Any] = {
         "image": step.image,
-        "command": ["python", "-m", "clspec.step"],
-        "args": _arguments(plan, step) + launched,
+        "command": _COMMAND,
+        "args": _arguments(plan, step) + more,
         "env": _variables(step, options),
     }
     if resources := _resources(step.resources):
         made["resources"] = resources
-    made["volumeMounts"] = [{"name": SCRATCH, "mountPath": _TMP}]
-    if step.resources.shared_memory:
-        made["volumeMounts"].append({"name": _SHARED, "mountPath": "/dev/shm"})  # noqa: S108
+    made["volumeMounts"] = _WITH_SHARED if step.resources.shared_memory else _MOUNTS
     made["securityContext"] = HARDENED
     return made
 
@@ -135,9 +141,10 @@ def _arguments(plan: Plan, step: Step) -> list[str]:
 
 def _variables(step: Step, options: Options) -> list[dict[str, Any]]:
     """The secrets; and a home and a user, which libraries look up and a bare user id does not have."""
+    if not step.secrets:
+        return _BARE
     named = {secret.env for secret in step.secrets}
-    bare = {"HOME": _TMP, "USER": "clspec"}
-    plain = [{"name": name, "value": value} for name, value in bare.items() if name not in named]
+    plain = [variable for variable in _BARE if variable["name"] not in named]
     return plain + [
         {"name": secret.env, "valueFrom": {"secretKeyRef": _secret(secret, step, options)}} for secret in step.secrets
     ]

@@ -10,14 +10,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from clspec.manifest import items, listed, mapping
-from clspec_argo.leaves import leaf
+from clspec_argo.leaves import leaf, outputs
 from clspec_argo.parts import called, doubles, given, hooks, named, required, retries
 from clspec_argo.scopes import dag, outside, steps
 from clspec_argo.text import MAX_CRON_NAME, MAX_LIST, MAX_RUN_NAME, fits
 from clspec_argo.times import schedule, time_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from clspec.manifest import Finding, Object, Place
 
@@ -29,6 +29,12 @@ POD_GC = ("OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion", "OnWorkflow
 CONCURRENCY = ("Allow", "Forbid", "Replace")
 MAX_METRICS = 100
 
+_TYPES = frozenset(TYPES)
+_FLOWS = {"dag": dag, "steps": steps}
+_CACHE_KEY = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
+_LONGEST_KEY = 253
+_ANY_TAG = re.compile(r"\{\{.*?\}\}")
+_AGE = re.compile(r"([0-9]+(\.[0-9]*)?(h|m|s|ms|us|ns))+")
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
@@ -174,27 +180,26 @@ def _template(template: Mapping[str, Any], spec: Mapping[str, Any], known: Mappi
 
 def body(template: Mapping[str, Any], spec: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Finding]:
     """A template but for its name, which one inside a task does not have."""
-    types = [key for key in TYPES if key in template]
-    defaults = mapping(spec.get("templateDefaults"))
-    if len(types) > 1 or (not types and not any(key in defaults for key in TYPES)):
+    types = sorted(_TYPES & template.keys())
+    if len(types) != 1 and (types or not _TYPES & mapping(spec.get("templateDefaults")).keys()):
         yield (), f"is of types {types}, and a template is of one"
         return
-    yield from retries(template)
-    yield from _locks(template)
-    yield from _metrics(template)
+    for key, judged in _WHERE_SAID:
+        if key in template:
+            yield from judged(template)
     for side in ("inputs", "outputs"):
-        for sort in ("parameters", "artifacts"):
-            yield from under((side,), named(mapping(template.get(side)), sort, ()))
-    flow = types[:1] in (["dag"], ["steps"])
-    yield from _limits(template, flow=flow)
-    yield from _inline(template, spec, known)
+        if side in template:
+            for sort in ("parameters", "artifacts"):
+                yield from named(mapping(template[side]), sort, (side,))
+    kind = types[0] if types else ""
+    yield from _limits(template, flow=kind in _FLOWS)
     yield from outside(template, spec)
-    if types == ["dag"]:
-        yield from under(("dag",), dag(template, known))
-    elif types == ["steps"]:
-        yield from under(("steps",), steps(template, known))
-    elif types:
-        yield from leaf(template, types[0], spec)
+    if kind in _FLOWS:
+        yield from _inline(template, spec, known)
+        yield from outputs(template, kind)
+        yield from under((kind,), _FLOWS[kind](template, known))
+    elif kind:
+        yield from leaf(template, kind, spec)
 
 
 def _inline(template: Mapping[str, Any], spec: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Finding]:
@@ -214,9 +219,27 @@ def _limits(template: Mapping[str, Any], *, flow: bool) -> Iterator[Finding]:
     deadline = template.get("activeDeadlineSeconds")
     if deadline is not None and not flow and "{{" not in str(deadline) and not str(deadline).isdigit():
         yield ("activeDeadlineSeconds",), f"activeDeadlineSeconds {deadline!r} is not a number of seconds"
-    memo = mapping(template.get("memoize"))
-    if "memoize" in template:
-        if not memo.get("key"):
-            yield ("memoize",), "memoize has no key"
-        if not mapping(mapping(memo.get("cache")).get("configMap")).get("name"):
-            yield ("memoize",), "memoize names no cache"
+
+
+def _memo(template: Mapping[str, Any]) -> Iterator[Finding]:
+    """How an earlier result is found: Argo refuses other keys when the step is to run."""
+    memo, place = mapping(template["memoize"]), ("memoize",)
+    key, age = str(memo.get("key") or ""), memo.get("maxAge")
+    said = _ANY_TAG.sub("x", key)
+    if not key:
+        yield place, "memoize has no key"
+    elif not _CACHE_KEY.fullmatch(said) or len(said) > _LONGEST_KEY:
+        yield (*place, "key"), f"memoize: the key {key!a} has other signs than letters, digits and `-`, or too many"
+    if not mapping(mapping(memo.get("cache")).get("configMap")).get("name"):
+        yield place, "memoize names no cache"
+    if age and "{{" not in str(age) and not _AGE.fullmatch(str(age)):
+        yield (*place, "maxAge"), f"memoize: maxAge {age!r} is no time such as 24h or 3600s"
+
+
+_WHERE_SAID: tuple[tuple[str, Callable[[Mapping[str, Any]], Iterator[Finding]]], ...] = (
+    ("retryStrategy", retries),
+    ("synchronization", _locks),
+    ("metrics", _metrics),
+    ("memoize", _memo),
+)
+"""What is judged only of templates that say it; most do not."""

@@ -58,7 +58,7 @@ def submit(  # noqa: PLR0913, PLR0917  # a run has this many sides
         StepFailed: `wait` was given, and the run did not succeed.
     """
     client = _client(host, token)
-    made = documents(plan, options)
+    made = dict(documents(plan, options))
     if found := findings(made, options.longest_list):
         raise EmitError(found)
     name = object_name(plan, plan.pipeline(pipeline))

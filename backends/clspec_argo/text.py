@@ -8,6 +8,8 @@ from hashlib import sha256
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -51,6 +53,8 @@ def escaped(config: str) -> str:
     so that a control character would make its JSON invalid. Outside strings JSON has none of these, and inside them
     `\uXXXX` says the same.
     """
+    if "{{" not in config and "$" not in config and config.isascii() and config.isprintable():
+        return config  # most are, and looking is cheaper
     return _EXPANDED.sub(_spelt, config)
 
 
@@ -111,6 +115,17 @@ def cores(cpu: float) -> str:
     return f"{thousandths}m" if thousandths % 1000 else str(thousandths // 1000)
 
 
-def compact(document: Any) -> str:
-    """The document as the shortest JSON, which is how its size is counted."""
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=True)
+def compact(document: Any) -> bytes:
+    """The document as the shortest JSON, as Kubernetes keeps it and counts its size."""
+    try:
+        return msgspec.json.encode(document)
+    except (TypeError, UnicodeEncodeError):  # a foreign manifest may hold dates, and half of a character
+        return json.dumps(_plain(document), separators=(",", ":")).encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)

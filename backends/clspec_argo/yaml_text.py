@@ -6,7 +6,6 @@ A writer of our own, since it is most of a compile: PyYAML's took ten times as l
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
@@ -38,48 +37,56 @@ def dump(value: Any) -> str:
     Raises:
         TypeError: it holds something else than mappings, lists, texts, integers, booleans and nothing.
     """
-    if not _nests(value):
+    if not value or not isinstance(value, (dict, list)):
         return f"{_scalar(value)}\n"
     lines: list[str] = []
-    _block(value, "", "", lines)
+    _block(value, "", "", lines, {})
     return "".join(lines)
 
 
-def _nests(value: Any) -> bool:
-    return bool(value) and isinstance(value, (dict, list))
-
-
-def _block(value: Any, first: str, rest: str, lines: list[str]) -> None:
+def _block(value: Any, first: str, rest: str, lines: list[str], words: dict[str, str]) -> None:
     """Add the lines of a mapping or list that is not empty; `first` stands before the first, `rest` before the others.
 
-    A list below a key begins at the key's own column.
+    A list below a key begins at the key's own column. `words` holds the texts that were written before: most stand in a
+    manifest many times over.
     """
     lead = first
     if isinstance(value, dict):
         for key, item in value.items():
-            name = _scalar(key)
+            name = words.get(key) or _learnt(key, words)
             if len(name) > _LONGEST_KEY:  # YAML has another way to write these
                 lines.append(f"{lead}? {name}\n")
                 lead, name = rest, ""
-            if item and isinstance(item, (dict, list)):
+            if type(item) is str:
+                lines.append(f"{lead}{name}: {words.get(item) or _learnt(item, words)}\n")
+            elif item and isinstance(item, (dict, list)):
                 lines.append(f"{lead}{name}:\n")
-                below = rest if isinstance(item, list) and name else f"{rest}  "
-                _block(item, below, below, lines)
+                below = rest if name and isinstance(item, list) else f"{rest}  "
+                _block(item, below, below, lines, words)
             else:
                 lines.append(f"{lead}{name}: {_scalar(item)}\n")
             lead = rest
-    else:
-        for item in value:
-            if item and isinstance(item, (dict, list)):
-                _block(item, f"{lead}- ", f"{rest}  ", lines)
-            else:
-                lines.append(f"{lead}- {_scalar(item)}\n")
-            lead = rest
+        return
+    for item in value:
+        if type(item) is str:
+            lines.append(f"{lead}- {words.get(item) or _learnt(item, words)}\n")
+        elif item and isinstance(item, (dict, list)):
+            _block(item, f"{lead}- ", f"{rest}  ", lines, words)
+        else:
+            lines.append(f"{lead}- {_scalar(item)}\n")
+        lead = rest
+
+
+def _learnt(text: str, words: dict[str, str]) -> str:
+    found = _scalar(text)
+    if isinstance(text, str) and len(text) < _LONG:
+        words[text] = found
+    return found
 
 
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
-        return _word(value) if len(value) < _LONG else _text(value)
+        return _text(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -92,16 +99,14 @@ def _scalar(value: Any) -> str:
     raise TypeError(message)
 
 
-@lru_cache(maxsize=4096)
-def _word(text: str) -> str:
-    """A short text; most stand in a manifest many times over."""
-    return _text(text)
-
-
 def _text(text: str) -> str:
     if _PLAIN.fullmatch(text) and text.lower() not in _NOT_TEXT:
         return text
-    return f'"{text}"' if _HARMLESS.fullmatch(text) else f'"{_SPECIAL.sub(_escaped, text)}"'
+    if _HARMLESS.fullmatch(text):
+        return f'"{text}"'
+    if text.isascii() and text.isprintable():
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f'"{_SPECIAL.sub(_escaped, text)}"'
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -9,4 +9,17 @@ from clspec.diff.compare import compare
 from clspec.diff.levels import LEVELS, Level, Row
 from clspec.diff.sides import NotCompared, Side, read, side
 
-__all__ = ["LEVELS", "Change", "Failure", "Level", "NotCompared", "Place", "Review", "Row", "Side", "compare", "read", "side"]
+__all__ = [
+    "LEVELS",
+    "Change",
+    "Failure",
+    "Level",
+    "NotCompared",
+    "Place",
+    "Review",
+    "Row",
+    "Side",
+    "compare",
+    "read",
+    "side",
+]

@@ -19,7 +19,7 @@ from clspec.lsp.spec import OpenSpec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from clspec.diagnostic import Diagnostic
+    from clspec.diagnostic import Diagnostic, Related
     from clspec.lsp.outline import Symbol
 
 _PAUSE = 0.15
@@ -114,7 +114,31 @@ class _Server(LanguageServer):
             severity=severity,
             code=problem.code,
             source="clspec",
+            related_information=[self._related(problem, one, text) for one in problem.related] or None,
         )
+
+    def _related(self, problem: Diagnostic, one: Related, text: str) -> lsp.DiagnosticRelatedInformation:
+        uri = uris.from_fs_path(problem.path) or ""
+        place = lsp.Location(uri=uri, range=self.range(one.span, text))
+        return lsp.DiagnosticRelatedInformation(location=place, message=one.message)
+
+    def fixes(self, uri: str, within: lsp.Range) -> Iterator[lsp.CodeAction]:
+        """What mends the problems in a stretch of a spec, where that is certain."""
+        spec = self.spec(uri)
+        for problem in spec.checked.diagnostics if spec is not None else ():
+            if spec is None or problem.fix is None or problem.path != spec.path:
+                continue
+            told = self._diagnostic(problem, spec.text)
+            if told.range.end < within.start or within.end < told.range.start:
+                continue
+            edit = lsp.TextEdit(range=self.range(problem.fix.span, spec.text), new_text=problem.fix.text)
+            yield lsp.CodeAction(
+                title=f"{problem.code}: write `{problem.fix.text}`",
+                kind=lsp.CodeActionKind.QuickFix,
+                diagnostics=[told],
+                is_preferred=True,
+                edit=lsp.WorkspaceEdit(changes={uri: [edit]}),
+            )
 
     def range(self, span: Span, text: str) -> lsp.Range:
         """A span as the editor counts: from 0, in its units."""
@@ -213,6 +237,10 @@ def server() -> LanguageServer:  # noqa: C901  # one small function for each que
     @made.feature(lsp.TEXT_DOCUMENT_REFERENCES)
     def referred(params: lsp.ReferenceParams) -> list[lsp.Location]:
         return made.locations(_references(made, params))
+
+    @made.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, lsp.CodeActionOptions(code_action_kinds=[lsp.CodeActionKind.QuickFix]))
+    def mended(params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
+        return list(made.fixes(params.text_document.uri, params.range))
 
     @made.feature(lsp.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     def outlined(params: lsp.DocumentSymbolParams) -> list[lsp.DocumentSymbol]:

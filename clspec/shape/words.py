@@ -53,9 +53,7 @@ def said(error: SchemaError, document: Document, slipped: dict[Pointer, set[str]
             at = (*at, second)
         code, message, hint = _WORDS.get(kind.name, _otherwise)(error)
         span, where, fix = document.span(at), document.where(at), _fix(error, at, document)
-        yield problem(
-            code, message, path=document.path, span=span, hint=hint, where=where, related=related, fix=fix
-        )
+        yield problem(code, message, path=document.path, span=span, hint=hint, where=where, related=related, fix=fix)
 
 
 def _fix(error: SchemaError, at: Pointer, document: Document) -> Fix | None:

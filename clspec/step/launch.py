@@ -10,10 +10,8 @@ from __future__ import annotations
 import copy
 import json
 import secrets
-import signal
-import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -21,14 +19,15 @@ from typing import TYPE_CHECKING, Any
 from clspec.diagnostic import ClspecError, StepFailed, SurroundingsFailed, UsageError
 from clspec.plan import canonical
 from clspec.step import cluster, parcel
+from clspec.step.ending import asked_to_end
 from clspec.step.fit import numbers
 from clspec.step.machine import DONE, TASK
 from clspec.step.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from clspec.step.ending import Ending
     from clspec.step.job import Job
 
 API = "trainer.kubeflow.org/v1alpha1"
@@ -51,7 +50,7 @@ def trained(job: Job, directory: Path) -> dict[str, float]:
     Raises:
         ClspecError: they failed, or the job could not be made; what was made has been taken away.
     """
-    with _asked_to_end() as ending:
+    with asked_to_end() as ending:
         launcher = _Launcher(job, Wanted.read(job.trainjob or {}), cluster.around(), ending)
         try:
             launcher.watch(launcher.begun()).wait()
@@ -93,7 +92,7 @@ class Wanted:
 class _Launcher:
     """One job: its name, what it is asked for, and where it lies."""
 
-    def __init__(self, job: Job, wanted: Wanted, around: cluster.Cluster, ending: _Ending) -> None:
+    def __init__(self, job: Job, wanted: Wanted, around: cluster.Cluster, ending: Ending) -> None:
         self._job = job
         self._wanted = wanted
         self._cluster = around
@@ -286,48 +285,3 @@ def _explained(said: cluster.ApiError) -> StepFailed:
     if "unknown field" in str(said):
         way = "compile with `--set trainer_version=...` as the cluster has it"
     return StepFailed(f"{said}; {way}" if way else str(said))
-
-
-class _ToldToEnd(ClspecError):
-    """The pod is to end; its job must end with it."""
-
-    exit_code = 143
-
-
-class _Ending:
-    """The signal that ends a pod: it raises where it meets the launcher, unless that must not be disturbed."""
-
-    def __init__(self) -> None:
-        self.is_held = False
-        self._came = False
-
-    def __call__(self, *_: object) -> None:
-        self._came = True
-        if not self.is_held:
-            message = "told to end, and so is the TrainJob"
-            raise _ToldToEnd(message)
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Let nothing be disturbed inside; what came meanwhile is heard at the end."""
-        self.is_held = True
-        try:
-            yield
-        finally:
-            self.is_held = False
-        if self._came:
-            self()
-
-
-@contextmanager
-def _asked_to_end() -> Iterator[_Ending]:
-    """Hear the signal that ends a pod, where this is the thread that hears signals."""
-    ending = _Ending()
-    if threading.current_thread() is not threading.main_thread():
-        yield ending
-        return
-    before = signal.signal(signal.SIGTERM, ending)
-    try:
-        yield ending
-    finally:
-        signal.signal(signal.SIGTERM, before)

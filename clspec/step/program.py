@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from clspec.diagnostic import ClspecError, UsageError
 from clspec.plan import Kind
+from clspec.step import content
 from clspec.step.job import Job, Paths
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--in-optional", dest="optional", action="append", default=[], metavar="NAME=PATH")
     made.add_argument("--out", dest="outputs", action="append", default=[], metavar="NAME=PATH")
     made.add_argument("--out-param", dest="parameters", action="append", default=[], metavar="NAME=PATH")
+    made.add_argument("--digest", type=Path, metavar="PATH", help="where one word for all outputs' content is written")
     made.add_argument("--as-of", metavar="TIME", help="when the run began, ISO 8601; now where it is not given")
     made.add_argument("--allow-both", metavar="JSON", help="who lets code and data move at once, and why")
     made.add_argument("--run", default="", metavar="UID", help="which run this is, where something is named after it")
@@ -88,6 +90,9 @@ def _run(given: argparse.Namespace) -> int:
         try:
             importlib.import_module(f"clspec.step.{given.kind}").run(job)
             _publish(job, outputs, parameters)
+            if given.digest is not None:
+                given.digest.parent.mkdir(parents=True, exist_ok=True)
+                given.digest.write_text(content.word(outputs), encoding="ascii")
         finally:
             for path in scratch.values():
                 shutil.rmtree(path.parent, ignore_errors=True)
@@ -97,8 +102,7 @@ def _run(given: argparse.Namespace) -> int:
 def _config(text: str) -> dict[str, object]:
     """The configuration; a step that reads a file reads it here alone."""
     try:
-        content = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
-        found = json.loads(content)
+        found = json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
     except (OSError, ValueError) as error:
         message = f"--config is not JSON: {error}"
         raise UsageError(message) from error

@@ -639,7 +639,7 @@ TEXTS = [h for h in HOSTILE if "\ud800" not in h] + [
 
 
 def emit_of(given):
-    return emit.documents(given, Options())
+    return json.loads(json.dumps(dict(emit.documents(given, Options()))))
 
 
 def test_text_stays_text_for_every_reader():
@@ -1129,7 +1129,7 @@ def test_inputs_of_skipped_steps_must_be_optional():
 def test_a_broken_emitter_is_not_believed(monkeypatch):
     broken = sound()
     DEFECTS["cycle"](broken)
-    monkeypatch.setattr(clspec_argo, "documents", lambda *_: broken)
+    monkeypatch.setattr(clspec_argo, "documents", lambda *_: broken.items())
     with pytest.raises(EmitError, match="waits for itself") as caught:
         backend.emit(loaded(), Options())
     assert caught.value.found

@@ -1,7 +1,7 @@
 """Every code has a spec that shows it: `tests/diagnostics/<CODE>.yaml`, and what is said of it in `<CODE>.out`.
 
 A case is `valid.yaml` with one thing wrong, checked with its own lock or else `valid.lock`. A comment in its first line
-may say how it is made: `# target: NAME` compiles it, `# with PATH: TEXT` puts a file beside it, `# no lock` leaves the
+may say how it is made: `# target: NAME KEY=VALUE ...` compiles it, `# with PATH: TEXT` puts a file beside it, `# no lock` leaves the
 lock out, `# escaped` reads escapes such as `\\xff` as bytes, `# padded: N` fills it up to N bytes.
 `CLSPEC_WRITE_DIAGNOSTICS=1` writes the `.out` files anew.
 """
@@ -68,8 +68,9 @@ def judged(code: str, folder: Path, monkeypatch):
     if not target:
         return pipe.read(path, as_of=DAY).diagnostics
     assert pipe.read(path, as_of=DAY).diagnostics == ()
+    name, *settings = target.split()
     try:
-        return pipe.compile_for(path, target, {}, as_of=DAY).diagnostics
+        return pipe.compile_for(path, name, dict(each.split("=") for each in settings), as_of=DAY).diagnostics
     except InvalidSpec as error:
         return error.diagnostics
 

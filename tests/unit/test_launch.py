@@ -22,6 +22,7 @@ from clspec.data.storage import storage_at
 from clspec.diagnostic import Refused, StepFailed, SurroundingsFailed, UsageError
 from clspec.plan import Gpu, Kind, Resources, Secret, canonical
 from clspec.step import cluster, launch, parcel, watch
+from clspec.step.ending import Ending
 from clspec.step.job import Job, Paths
 from clspec.step.machine import DONE, FAILED, TASK
 from clspec.testing.plans import step
@@ -256,7 +257,7 @@ def test_a_name_is_one_that_pods_can_be_called_after(spec, run, name):
 def test_a_launcher_that_is_tried_again_takes_its_job_over(serve, launched, job, capfd):
     api = serve()
     made = job()
-    first = launch._Launcher(made, launch.Wanted.read(made.trainjob), cluster.around(), launch._Ending())
+    first = launch._Launcher(made, launch.Wanted.read(made.trainjob), cluster.around(), Ending())
     first.begun()  # and the pod is gone
     assert launched(api, completes) == {"loss": 0.25}
     assert [verb.split()[0] for verb in api.verbs()].count("POST") == 1
@@ -279,7 +280,7 @@ def test_a_job_of_that_name_that_is_another_is_left_alone(serve, launched, job, 
 def test_other_data_are_another_job(serve, launched, job, tmp_path):
     api = serve()
     made = job()
-    launch._Launcher(made, launch.Wanted.read(made.trainjob), cluster.around(), launch._Ending()).begun()
+    launch._Launcher(made, launch.Wanted.read(made.trainjob), cluster.around(), Ending()).begun()
     (tmp_path / "data").write_bytes(b"other rows")
     with pytest.raises(StepFailed, match="made for something else"):
         launched(api)

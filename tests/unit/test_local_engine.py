@@ -1,11 +1,13 @@
 """The local engine: plans made by hand, whose steps are real runs of the step program on user code that misbehaves."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import pickle
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -14,11 +16,12 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
-from clspec import api
+from clspec import api, code
 from clspec.backend import Workplace
-from clspec.plan import Artifact, ArtifactType, Condition, Input, Isolation, Kind, Pipeline, Resources, Retry, Secret
+from clspec.plan import Artifact, ArtifactType, Condition, Gpu, Input, Isolation, Kind, Pipeline, Resources, Retry, Secret
 from clspec_local import artifacts
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine runs on Linux")
@@ -77,6 +80,36 @@ def learn(model, note):
 
 def learn_slowly(model, note):
     time.sleep(0.2)
+
+
+def take_a_second(model, note):
+    time.sleep(1.1)
+
+
+def learn_briefly(model, note):
+    """With a child in a session of its own, as a loader of data may have."""
+    subprocess.Popen(["sleep", "600"], start_new_session=True)
+    time.sleep(0.1)
+
+
+def say_gpus(model, note):
+    with open(note, "a") as stream:
+        stream.write(f"sees {os.environ.get('CUDA_VISIBLE_DEVICES')}\\n")
+    time.sleep(0.3)
+
+
+def sum_up(model, note):
+    """What many threads may come to, which differs with their number."""
+    import numpy
+
+    model.joinpath("sum.txt").write_text(str(numpy.random.default_rng(1).normal(size=(700, 700)) @ numpy.ones(700)))
+
+
+def draw_at_random(model, note):
+    import numpy
+
+    with open(note, "a") as stream:
+        stream.write(f"{numpy.random.rand()}\\n")
 
 
 def fail(model, note):
@@ -221,7 +254,10 @@ def tell(*words):
 try:
     occasion = Occasion(as_of="2026-05-01T00:00:00+00:00")
     watch = lambda h: tell(h.step, h.state.name, h.note)
-    outcome = backend.run(plan, "regression", place, jobs=jobs, occasion=occasion, watch=watch)
+    strict = before == "strict"
+    outcome = backend.run(
+        plan, "regression", place, jobs=jobs, occasion=occasion, watch=watch, strict_resources=strict
+    )
 except KeyboardInterrupt:
     sys.exit(130)
 except ClspecError as error:
@@ -269,12 +305,12 @@ class Site:
         config = {**json.loads(step.config), "seed": seed, "params": {"act": act, "note": note}}
         return dataclasses.replace(step, id=f"train-{seed}", config=json.dumps(config, sort_keys=True), **changes)
 
-    def start(self, *steps, jobs=2, before="", env=None, **given):
+    def start(self, *steps, jobs=2, before="", env=None, wrapper=(), **given):
         pipeline = Pipeline(name="regression", steps=(*self.snapshots(), *steps))
         plan = dataclasses.replace(self.plan, pipelines=(pipeline,))
         place = Workplace(code=self.root / "code", folder=self.root, store=str(self.root / "store"), state=self.state)
         process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER, str(self.root)],
+            [*wrapper, sys.executable, "-c", DRIVER, str(self.root)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -564,6 +600,21 @@ def test_an_interrupted_run_leaves_nothing_behind_and_can_be_gone_on_with(site, 
     assert site.run(site.train(seed=2)).code == 0
 
 
+def test_asked_once_the_steps_at_work_finish_and_nothing_new_begins(site):
+    later = dataclasses.replace(site.train(seed=3), needs=("train-1",))
+    process = site.start(site.train("meet", note=site.note), later)
+    wait_until(Path(site.note).exists)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    with Path(site.note).open("a") as stream:
+        stream.write("somebody\n")
+    ended = site.end(process)
+    assert (ended.code, ended.err) == (130, "")
+    assert ended.notes[""] == "finishing train-1; Ctrl-C again stops now"
+    assert (ended.states["train-1"], ended.states["train-3"]) == ("DONE", "NOT_RUN")
+    assert site.run(site.train("meet", note=site.note), later).states["train-1"] == "REUSED"
+
+
 def test_a_step_is_asked_to_end_before_it_is_made_to(site):
     process = site.start(site.train("polite", note=site.note))
     wait_until(lambda: site.family() is not None)
@@ -608,26 +659,57 @@ def test_a_killed_supervisor_is_a_killed_step(site):
     shutil.rmtree(site.family()["scratch"])
 
 
+def test_killed_together_with_all_that_watches_it_the_next_run_ends_what_is_left(site):
+    process = site.start(site.train("family_at_work", note=site.note))
+    wait_until(site.family)
+    family = site.family()["pids"]
+    below = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    watching = [each for each in below if each.pid not in family]
+    for each in watching:
+        each.suspend()  # so that none of them sees another one's end
+    for each in watching:
+        each.kill()
+    process.communicate()
+    assert any(map(alive, family[1:]))  # nobody is left who could have ended them
+    assert site.run(site.train(seed=2)).code == 0
+    wait_until(lambda: not any(map(alive, family)))
+
+
+def victims(process, draw):
+    """What a kill hits: the engine, a warm process or a step, or all of them."""
+    below = psutil.Process(process.pid).children(recursive=True)
+    kind = draw.choice(["engine", "engine", "one", "all"])
+    if kind == "engine" or not below:
+        return [process.pid]
+    return [draw.choice(below).pid] if kind == "one" else [process.pid, *(each.pid for each in below)]
+
+
 def test_killed_at_any_moment_nothing_is_torn_nothing_lost_nothing_left(site):
-    """Fifteen kills; the moments are drawn once, so that every run of this test draws the same."""
+    """Twenty-five kills; moments and victims are drawn once, so that every run of this test draws the same."""
     draw = random.Random(15)
     remove(site.state / "artifacts")
     steps = [
-        site.train("learn_slowly", seed=seed, isolation=i)
-        for seed, i in zip(range(1, 5), [*Isolation] * 2, strict=True)
+        site.train("learn_briefly", seed=seed, note=site.note, isolation=i, pure=True)
+        for seed, i in zip(range(1, 9), [*Isolation] * 4, strict=True)
     ]
-    for _ in range(15):
+    kept = set()
+    for _ in range(25):
         process = site.start(*steps)
-        time.sleep(draw.uniform(0.1, 2.5))
-        process.kill()
+        time.sleep(draw.uniform(0.2, 2.2))
+        for pid in victims(process, draw):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         process.communicate()
         wait_until(lambda: not site.processes())
         assert [d for d in site.torn() if d not in gone_from_the_beginning(site)] == []
-    done = {key for (key,) in site.ask("SELECT key FROM result WHERE kind = 'train'")}
+        now = {key for (key,) in site.ask("SELECT key FROM result WHERE kind = 'train'")}
+        assert kept <= now
+        kept = now
+    before = site.tries()
     last = site.run(*steps)
     assert last.code == 0
-    reused = site.ask("SELECT key FROM step WHERE state = 'up to date' AND run = (SELECT max(id) FROM run)")
-    assert done <= {key for (key,) in reused}
+    assert site.tries() - before == len(steps) - len(kept)  # what is recorded is not done again
+    assert sum(last.states[step.id] == "REUSED" for step in steps) == len(kept)
     assert site.torn() == []
     assert not list(site.state.glob("runs/*/work"))
     assert site.ask("SELECT count(*) FROM run WHERE ended IS NULL") == [(0,)]
@@ -638,6 +720,37 @@ def gone_from_the_beginning(site):
     rows = site.ask("SELECT digests FROM result WHERE kind = 'snapshot'")
     digests = [digest for row in rows for digest in json.loads(row[0]).values()]
     return {digest for digest in digests if not site.place(digest).exists()}
+
+
+# -- power -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="the system calls are watched with strace")
+def test_content_is_on_the_disk_before_its_name_and_its_name_before_the_record(site, tmp_path):
+    """A loss of power keeps what was synced, in any order; so the order of the syncs is what counts."""
+    remove(site.state)
+    trace = tmp_path / "trace"
+    watched = "trace=fsync,fdatasync,rename,renameat,renameat2,pwrite64"
+    wrapper = ["strace", "-f", "-yy", "-qq", "-s", "0", "-o", str(trace), "-e", watched]
+    ended = site.run(site.train("take_a_second"), wrapper=wrapper)
+    assert ended.code == 0, ended.err
+    lines = trace.read_text().splitlines()
+    places = [str(place) for place in site.kept().values()]
+    for place in places:
+        moved = next(n for n, line in enumerate(lines) if f'"{place}"' in line and "rename" in line)
+        source = re.search(r'"([^"]*)"', lines[moved]).group(1)
+        synced = [n for n, line in enumerate(lines) if "fsync" in line and source in line]
+        folder = [n for n, line in enumerate(lines) if "fsync" in line and f"<{Path(place).parent}>" in line]
+        files = sum(path.is_file() for path in Path(place).rglob("*")) if Path(place).is_dir() else 1
+        assert sum(n < moved for n in synced) >= files
+        assert any(n > moved for n in folder)
+        named = next(n for n in folder if n > moved)
+        record = [n for n, line in enumerate(lines) if "history.sqlite-wal" in line and n > named]
+        written = [n for n in record if "pwrite64" in lines[n]]
+        assert written
+        assert any("sync" in lines[n] and n > written[0] for n in record)
+    first_record = next(n for n, line in enumerate(lines) if "history.sqlite-wal" in line and "pwrite64" in line)
+    assert first_record < len(lines)
 
 
 # -- two at once -------------------------------------------------------------------------------------------------------
@@ -769,6 +882,66 @@ def test_both_isolations_make_the_same(site, base, tmp_path):
 
 def test_lines_that_only_look_like_progress_do_no_harm(site):
     assert site.run(site.train("pretend")).code == 0
+
+
+def test_what_is_drawn_at_random_differs_from_step_to_step(site):
+    assert site.run(*(site.train("draw_at_random", seed=s, note=site.note) for s in (1, 2, 3))).code == 0
+    assert len({number for number in Path(site.note).read_text().split() if "." in number}) == 3
+
+
+def test_gpus_are_handed_out_and_nobody_else_sees_them(site):
+    gpu = Resources(gpu=Gpu(count=1), cpu=0.5)
+    steps = [site.train("say_gpus", seed=s, note=site.note, resources=gpu) for s in (1, 2)]
+    none = site.train("say_gpus", seed=3, note=site.note)
+    ended = site.run(*steps, none, jobs=2, env={"CUDA_VISIBLE_DEVICES": "4,7"})
+    said = sorted(line for line in Path(site.note).read_text().splitlines() if line.startswith("sees"))
+    assert (ended.code, said) == (0, ["sees ", "sees 4", "sees 7"])
+
+
+def test_a_gpu_that_is_not_there_is_a_warning_or_a_refusal(site):
+    wants = site.train("say_gpus", note=site.note, resources=Resources(gpu=Gpu(count=1)))
+    strict = site.run(wants, env={"CUDA_VISIBLE_DEVICES": ""}, before="strict")
+    assert (strict.code, Path(site.note).exists()) == (2, False)
+    assert "asks for 1 GPU, and this machine has no GPU" in strict.notes["error"]
+    loose = site.run(wants, env={"CUDA_VISIBLE_DEVICES": ""})
+    assert loose.code == 0
+    assert ["train-1", "WARNED", "asks for 1 GPU, and this machine has no GPU: it runs with what is there"] in loose.told
+
+
+def test_both_isolations_compute_the_same_with_the_same_threads(site, base, tmp_path):
+    shutil.copytree(base.root, tmp_path / "other")
+    other = Site(tmp_path / "other", base.plan)
+    two = Resources(cpu=2.0)
+    assert site.run(site.train("sum_up", resources=two, isolation=Isolation.FORK)).code == 0
+    assert other.run(other.train("sum_up", resources=two, isolation=Isolation.SPAWN)).code == 0
+    assert site.ask("SELECT digests FROM result ORDER BY key") == other.ask("SELECT digests FROM result ORDER BY key")
+
+
+def test_touching_a_module_that_nothing_imports_trains_nothing_again(site):
+    root = site.root / "code"
+    (root / "quiet.py").write_text("""
+from pathlib import Path
+
+import helper
+
+
+def train(data, validation, model_dir, seed, **params):
+    Path(model_dir, "model.txt").write_text(helper.SAY)
+""")
+
+    def trained(**texts):
+        for name, text in texts.items():
+            (root / f"{name}.py").write_text(text)
+        step = site.train()
+        call = {"entrypoint": "quiet:train", "command": None, "code": code.digest(root)}
+        config = json.dumps({**json.loads(step.config), "call": call}, sort_keys=True)
+        return site.run(dataclasses.replace(step, config=config)).states["train-1"]
+
+    assert trained(helper="SAY = 'one'", aside="") == "DONE"
+    assert trained(aside="x = 1") == "REUSED"
+    assert trained(work="x = 1") == "REUSED"
+    assert trained(helper="SAY = 'two'") == "DONE"
+    assert trained(helper="SAY = 'one'") == "REUSED"
 
 
 # -- secrets -----------------------------------------------------------------------------------------------------------

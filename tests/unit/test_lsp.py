@@ -289,6 +289,27 @@ def test_going_to_what_a_name_means_and_back(spec):
     edit(script)
 
 
+def test_what_is_certain_is_offered_as_a_fix(spec):
+    async def script(editor):
+        text = spec.read_text()
+        broken = text.replace("  seeds: [1, 2, 3]", "  sedes: [1, 2, 3]").replace(
+            "golden:\n", "golden:\n  cluster_by: x\n"
+        )
+        editor.open(spec, broken)
+        await editor.until(lambda told: told.get(spec.as_uri()))
+        told = {found.code: found for found in editor.told[spec.as_uri()]}
+        (action,) = await editor.actions(spec, told["CLS201"])
+        ((edit_,),) = action.edit.changes.values()
+        assert (edit_.new_text, edit_.range.start.line) == ("seeds", told["CLS201"].range.start.line)
+        assert (edit_.range.start.character, edit_.range.end.character) == (2, 2 + len("sedes"))
+        twice = told["CLS105"] if "CLS105" in told else next(d for d in told.values() if d.related_information)
+        (first,) = twice.related_information
+        assert first.location.range.start.line != twice.range.start.line
+        assert await editor.actions(spec, twice) == []
+
+    edit(script)
+
+
 def test_the_outline(spec):
     async def script(editor):
         editor.open(spec)

@@ -135,9 +135,9 @@ def test_what_is_there_is_left_as_it_is(tmp_path):
 _FENCE = r"```{}\n(.*?)^```$\n"
 _TOKEN = re.compile(
     r"(?P<edit>^In `(?P<edited>[^`]+)`, |^)?(?:and )?instead of\n\n"
-    + _FENCE.format("python").replace("(", "(?P<old>", 1)
+    + _FENCE.format("py").replace("(", "(?P<old>", 1)
     + r"\nwrite(?: nothing|\n\n"
-    + _FENCE.format("python").replace("(", "(?P<new>", 1)
+    + _FENCE.format("py").replace("(", "(?P<new>", 1)
     + r")"
     + r"|^`(?P<file>[^`\n]+)`\n\n"
     + _FENCE.format("python").replace("(", "(?P<text>", 1)
@@ -164,7 +164,7 @@ def changes():
 
 def test_every_block_of_the_page_is_a_change_or_a_command():
     kinds = [change[0] for change in changes()]
-    blocks = len(re.findall(r"^```(?:python|console)$", PAGE, re.MULTILINE))
+    blocks = len(re.findall(r"^```(?:py|python|console)$", PAGE, re.MULTILINE))
     edits = [change for change in changes() if change[0] == "edit"]
     consoles = len(re.findall(r"^```console$", PAGE, re.MULTILINE))
     assert sum(2 if change[3] else 1 for change in edits) + kinds.count("file") + consoles == blocks

@@ -225,6 +225,52 @@ def test_every_key_is_described():
     assert bare == []
 
 
+def keys(part, at=()):
+    """Every key of the schema with its subschema, references followed."""
+    if isinstance(part, dict):
+        if at[-1:] == ("if",):
+            return
+        for key, below in part.get("properties", {}).items():
+            yield (*at, key), {**resolved(below), **below}
+        for key, below in part.items():
+            if key not in {"default", "examples"}:
+                yield from keys(below, (*at, key))
+    elif isinstance(part, list):
+        for below in part:
+            yield from keys(below, at)
+
+
+def test_editors_have_something_to_show_for_every_key():
+    found = list(keys(schema()))
+    assert len(found) > 200
+    for at, part in found:
+        assert part.get("title"), at
+        assert part.get("description"), at
+        listed = "enum" in part or "const" in part or part.get("type") in {"boolean", "object"}
+        of_parts = part.get("type") == "array" and resolved(part["items"]).get("type") == "object"
+        if not listed and not of_parts and at != ("meta",):
+            assert part.get("examples"), at
+
+
+def test_examples_and_defaults_have_the_shape_that_they_illustrate():
+    whole = schema()
+    for at, part in keys(whole):
+        valid = jsonschema.Draft202012Validator({**part, "$defs": whole["$defs"]})
+        for example in [*part.get("examples", ()), *([part["default"]] if "default" in part else ())]:
+            if isinstance(example, str) and "..." in example:
+                continue  # a digest that is cut short
+            assert not list(valid.iter_errors(example)), (at, example)
+
+
+def test_the_schema_says_the_defaults_that_the_types_have():
+    told = {at[-1]: part["default"] for at, part in keys(schema()) if "default" in part}
+    assert (told["isolation"], told["min_samples"], told["confidence"]) == ("fork", 100, 0.95)
+    for kind in (spec.golden.Defaults, spec.golden.Check, spec.golden.Scenario, spec.golden.Guard):
+        for entry in msgspec.structs.fields(kind):
+            if entry.default not in (msgspec.NODEFAULT, None, ()):
+                assert told.get(entry.encode_name) == entry.default, entry.name
+
+
 # -- everything of the right shape parses ----------------------------------------------------------------------------
 
 TEXT = st.text(alphabet="abc:-'\"#{} äß犬", max_size=8)
