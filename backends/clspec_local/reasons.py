@@ -79,7 +79,7 @@ def _in_config(before: Any, now: Any, path: str) -> Iterator[Difference]:
 def _called(one: Any, other: Any, number: int) -> str:
     """What a person calls an item of two lists: its id or name where both have the same, else its number."""
     both = isinstance(one, dict) and isinstance(other, dict)
-    names = (one[word] for word in ("id", "name") if both and one.get(word) == other.get(word))
+    names = (one.get(word) for word in ("id", "name") if both and one.get(word) == other.get(word))
     return next((name for name in names if isinstance(name, str)), str(number))
 
 
