@@ -381,8 +381,8 @@ CODES: dict[str, Code] = {
     "CLS530": Code(
         _W,
         "names of fields not judged",
-        "Which fields Kubeflow knows stands in its protobufs, which are not installed: a slip in a name would not be "
-        "seen. `pip install 'clspec[kfp]'` brings them.",
+        "Which fields a target knows stands in packages that are not installed, or in a schema that was not given: a "
+        "slip in a name would not be seen. `pip install 'clspec[kfp]'` brings Kubeflow's, `'clspec[lint]'` Argo's.",
     ),
     "CLS509": Code(
         _W,
@@ -407,8 +407,8 @@ CODES: dict[str, Code] = {
     "CLS525": Code(
         _W,
         "made anew each time",
-        "Results of earlier runs were asked for, and this step's cannot be found again on the target: nothing says what "
-        "they were made from in the room that the target has for it. The step runs in every run, and means the same.",
+        "Results of earlier runs were asked for, and those of this step cannot be found again: the target has no room "
+        "to say what they were made from. The step runs in every run, and means the same.",
     ),
     # -- the lock ------------------------------------------------------------------------------------------------
     "CLS601": Code(

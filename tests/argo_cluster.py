@@ -128,7 +128,7 @@ class Cluster:
         return End("Succeeded", **json.loads(entry))
 
     def remembered(self, found, end):
-        """A template's result once it is kept; one with retries never is (issue 12490), and a failure to keep is one."""
+        """A template's result once it is kept; one with retries never is (issue 12490). Not to be kept is an error."""
         key, name = found["memoize"]["key"], found["memoize"]["cache"]["configMap"]["name"]
         if "retryStrategy" in found:
             return end
@@ -178,7 +178,7 @@ class Cluster:
             made[output["name"]] = ends[producer].artifacts[name]
         return End("Succeeded", words, made)
 
-    def task(self, owner, task, ends, before, scope, given):
+    def task(self, owner, task, ends, before, scope, given):  # noqa: PLR0913, PLR0917
         if not holds(task.get("depends", ""), {name: end.phase for name, end in ends.items()}):
             return End("Omitted")
         known = {f"tasks.{name}.outputs.parameters.{k}": v for name in before for k, v in ends[name].parameters.items()}

@@ -96,6 +96,8 @@ def _template(template: Mapping[str, Any], templates: Mapping[str, Any]) -> Iter
     yield from _tagged({key: template[key] for key in template if key in _PLAIN}, ())
     if "container" in template:
         yield from _container(mapping(template["container"]))
+        if "--trainjob" in listed(mapping(template["container"]).get("args")):
+            yield from _launcher(template, mapping(template["container"]))
     elif "script" in template:
         yield from ((("script",), f"`{{{{{tag}}}}}` in a script") for tag in tags(template["script"]))
     if "retryStrategy" in template:
@@ -121,8 +123,6 @@ def _container(container: Mapping[str, Any]) -> Iterator[Finding]:
         yield ("container", "image"), "image without a digest"
     if not container.get("command"):
         yield ("container",), "no command: Argo has to look it up in the registry"
-    if "--trainjob" in listed(container.get("args")):
-        yield from _launcher(template, container)
     security = mapping(container.get("securityContext"))
     if {key: security.get(key) for key in _HARDENED} != _HARDENED:
         yield ("container",), "container is not locked down"

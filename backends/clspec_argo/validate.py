@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from clspec.diagnostic import ClspecError
-from clspec.manifest import items, mapping
-from clspec.trainjob import TRAINJOBS, faults
+from clspec.manifest import items
+from clspec.trainjob import faults
 from clspec_argo import events, house, rules
 from clspec_argo.pod import ALLOW_BOTH, BEGAN, RUN, STORE
 from clspec_argo.text import MAX_LIST
