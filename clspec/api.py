@@ -1,4 +1,4 @@
-"""The same verbs from Python: check, compile, plan, diff, review, run, lock and add, and what is asked of runs.
+"""The same verbs from Python: check, compile, plan, diff, review, run, lock, add and the others.
 
 Each takes the path of a spec, and may take one of its environments and the day on which its waivers are judged (today
 if not given). Errors are exceptions below `ClspecError`, each with the exit code that the command line returns for it.
@@ -15,10 +15,31 @@ from typing import TYPE_CHECKING
 from clspec import compile as pipe
 from clspec import lock as locks
 from clspec import outset
+from clspec.asking import explain, gc, graph, lint, targets
 from clspec.compile import Checked, Compiled
 from clspec.diagnostic import InvalidSpec, UsageError, has_errors
+from clspec.notebook import shown
 from clspec.project import state_of, store_of
 from clspec.selection import WHOLE
+from clspec.stewarding import (
+    data_diff,
+    data_erase,
+    data_gc,
+    data_log,
+    data_show,
+    data_waste,
+    facts,
+    label_decide,
+    label_export,
+    label_import,
+    label_queue,
+    lineage,
+    models,
+    promote,
+    propose_scenario,
+    rollback,
+    today,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,19 +68,39 @@ __all__ = [
     "check",
     "compare",
     "compile",
+    "data_diff",
+    "data_erase",
+    "data_gc",
+    "data_log",
+    "data_show",
+    "data_waste",
     "diff",
+    "explain",
     "facts",
     "foresee",
+    "gc",
+    "graph",
+    "label_decide",
+    "label_export",
+    "label_import",
+    "label_queue",
+    "lineage",
+    "lint",
     "lock",
     "logs",
     "mended",
+    "models",
     "plan",
+    "promote",
+    "propose_scenario",
     "review",
+    "rollback",
     "run",
     "runs",
     "show",
     "status",
     "submit",
+    "targets",
     "why",
     "write",
 ]
@@ -73,7 +114,7 @@ def check(path: str, environment: str | None = None, day: date | None = None) ->
     Raises:
         UsageError: the path cannot be read, or the spec has no such environment.
     """
-    return pipe.read(path, environment, _or_today(day))
+    return pipe.read(path, environment, today(day))
 
 
 def mended(path: str, environment: str | None = None, day: date | None = None) -> Mended:
@@ -84,34 +125,16 @@ def mended(path: str, environment: str | None = None, day: date | None = None) -
     """
     from clspec import mending  # noqa: PLC0415  # most specs need no mending
 
-    return mending.mended(path, environment, _or_today(day))
-
-
-def _or_today(day: date | None) -> date:
-    from datetime import UTC, datetime  # noqa: PLC0415  # a check is quicker without, and may be told the day
-
-    return day or datetime.now(tz=UTC).date()
+    return mending.mended(path, environment, today(day))
 
 
 def plan(path: str, environment: str | None = None, day: date | None = None) -> Plan:
-    """The plan of a spec.
+    """The plan of a spec; in a notebook it shows its steps.
 
     Raises:
         InvalidSpec: it has errors.
     """
-    return pipe.plan(check(path, environment, day))
-
-
-def facts(path: str, environment: str | None = None, day: date | None = None) -> Facts:
-    """A spec without errors and its surroundings, as the verbs on the store take it.
-
-    Raises:
-        InvalidSpec: it has errors.
-    """
-    checked = check(path, environment, day)
-    if checked.facts is None or has_errors(checked.diagnostics):
-        raise InvalidSpec(checked.diagnostics)
-    return checked.facts
+    return shown(pipe.plan(check(path, environment, day)))
 
 
 def compile(  # noqa: A001
@@ -127,7 +150,7 @@ def compile(  # noqa: A001
         InvalidSpec: it has errors, or says what the target cannot express.
         UsageError: there is no such path, target or option.
     """
-    return pipe.compile_for(path, target, settings or {}, environment, _or_today(day))
+    return pipe.compile_for(path, target, settings or {}, environment, today(day))
 
 
 def diff(path: str, against: str = "HEAD", day: date | None = None) -> Review | Failure:
@@ -138,7 +161,7 @@ def diff(path: str, against: str = "HEAD", day: date | None = None) -> Review | 
     """
     from clspec import reviewing  # noqa: PLC0415  # a check compares nothing, and is quicker without
 
-    return reviewing.one(path, against, _or_today(day))
+    return reviewing.one(path, against, today(day))
 
 
 def review(
@@ -151,7 +174,7 @@ def review(
     """
     from clspec import reviewing  # noqa: PLC0415  # a check compares nothing, and is quicker without
 
-    return reviewing.branch(folder or Path.cwd(), against, specs, _or_today(day))
+    return reviewing.branch(folder or Path.cwd(), against, specs, today(day))
 
 
 def write(bundle: Bundle, folder: Path) -> None:
@@ -209,6 +232,7 @@ def run(  # noqa: PLR0913  # a run has this many sides
 ) -> Outcome:
     """Run a pipeline of a spec on this machine; user code runs, each step in a process of its own.
 
+    In a notebook what comes back shows the scenarios and what became of them.
     `as_of` is when it begins, now if not given; `allow_both` says who lets code and data move at once; `selection` says
     which steps are meant, where it is not all; `strict_resources` refuses steps that ask for more than there is.
 
@@ -230,7 +254,7 @@ def run(  # noqa: PLR0913  # a run has this many sides
         selection=selection,
         look=watched(compiled).look,
     )
-    return outset.runner().run(
+    outcome = outset.runner().run(
         compiled.plan,
         pipeline,
         _place(compiled),
@@ -239,6 +263,7 @@ def run(  # noqa: PLR0913  # a run has this many sides
         watch=watch,
         strict_resources=strict_resources,
     )
+    return shown(outcome)
 
 
 _SAID_BY_COMPILE = {"CLS503"}

@@ -13,6 +13,7 @@ from clspec.selection import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime, timedelta
     from importlib.metadata import Distribution, EntryPoint
     from pathlib import Path
 
@@ -228,6 +229,55 @@ class Remembers(Backend, Protocol):
 
         Raises:
             ClspecError: the history in the folder `state` cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which runs are to stay: the `keep` newest of every pipeline and, where that is said, all younger than an age."""
+
+    keep: int
+    older_than: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waste:
+    """Something here that nothing needs: where it lies, its bytes, and what it is: a `run`, a `result` or a `note`."""
+
+    path: str
+    size: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What a collection removed, or would remove."""
+
+    waste: tuple[Waste, ...]
+    runs: tuple[str, ...]
+    """The runs that are gone from the history."""
+    at_work: tuple[str, ...]
+    """The runs that are at work, for which every result was left."""
+
+
+@runtime_checkable
+class Collector(Backend, Protocol):
+    """A backend that keeps runs and results on this machine, and can let go of them."""
+
+    def waste(self, state: Path, wanted: Wanted, now: datetime) -> Collected:
+        """What `collect` would remove; nothing is touched.
+
+        Raises:
+            ClspecError: what is kept cannot be read.
+        """
+        ...
+
+    def collect(self, state: Path, wanted: Wanted, now: datetime) -> Collected:
+        """Remove what no run that stays has used.
+
+        Raises:
+            ClspecError: what is kept cannot be read or written.
         """
         ...
 

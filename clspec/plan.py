@@ -87,6 +87,8 @@ READS: dict[Kind, dict[str, ArtifactType]] = {
         "training": ArtifactType.METRICS,
         "metrics": ArtifactType.METRICS,
         "loop": ArtifactType.METRICS,
+        "standing": ArtifactType.METRICS,
+        "golden": ArtifactType.DATASET,
     },
     Kind.NOTIFY: {
         "verdict": ArtifactType.VERDICT,

@@ -12,9 +12,10 @@ from clspec_local.emit import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
 
-    from clspec.backend import Bundle, Occasion, Outcome, Workplace
+    from clspec.backend import Bundle, Collected, Occasion, Outcome, Wanted, Workplace
     from clspec.diagnostic import Diagnostic
     from clspec.plan import Plan
     from clspec.runs import Difference, Foreseen, Log, Run, Stepped, Why
@@ -71,9 +72,12 @@ class LocalBackend:
         strict_resources: bool = False,
     ) -> Outcome:
         """Run one pipeline to its end; see `clspec.backend.Runner`."""
-        from clspec_local.damage import mend  # noqa: PLC0415  # SQLite and processes, which a compile does not need
+        from clspec_local import page, using  # noqa: PLC0415  # SQLite and processes, which a compile does not need
+        from clspec_local.damage import mend  # noqa: PLC0415
         from clspec_local.engine import Engine  # noqa: PLC0415
         from clspec_local.history import HistoryDamaged  # noqa: PLC0415
+
+        seen = page.Seen(watch)
 
         def begun() -> Engine:
             return Engine(
@@ -82,15 +86,17 @@ class LocalBackend:
                 place,
                 jobs=jobs,
                 occasion=occasion,
-                watch=watch,
+                watch=seen.tell,
                 strict_resources=strict_resources,
             )
 
-        try:
-            return begun().run()
-        except HistoryDamaged:
-            watch(Happening(step="", state=State.WARNED, note=mend(place.state)))
-        return begun().run()  # what was done so far is used again
+        with using.used(place.state):
+            try:
+                outcome = begun().run()
+            except HistoryDamaged:
+                watch(Happening(step="", state=State.WARNED, note=mend(place.state)))
+                outcome = begun().run()  # what was done so far is used again
+            return page.write(plan, plan.pipeline(pipeline), outcome, seen)
 
     def plan(
         self, plan: Plan, pipeline: str, place: Workplace, *, environment: str, selection: Selection
@@ -129,6 +135,18 @@ class LocalBackend:
         from clspec_local import recall  # noqa: PLC0415  # SQLite, which a compile does not need
 
         return recall.logs(state, run, step)
+
+    def waste(self, state: Path, wanted: Wanted, now: datetime) -> Collected:
+        """What `collect` would remove; see `clspec.backend.Collector`."""
+        from clspec_local import collect  # noqa: PLC0415  # SQLite, which a compile does not need
+
+        return collect.waste(state, wanted, now)
+
+    def collect(self, state: Path, wanted: Wanted, now: datetime) -> Collected:
+        """Remove what no run that stays has used; see `clspec.backend.Collector`."""
+        from clspec_local import collect  # noqa: PLC0415  # SQLite, which a compile does not need
+
+        return collect.collect(state, wanted, now)
 
     def seconds(self, state: Path, spec: str) -> Mapping[tuple[str, str], float]:
         """How long steps took here; see `clspec.backend.Remembers`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from clspec.cli import checking, label, manifests, newcomers, past, registry, review, running, specs
+from clspec.cli import checking, collecting, label, manifests, newcomers, past, registry, review, running, specs
 from clspec.cli.words import EXIT_CODES, digest
 from clspec.diagnostic import did_you_mean
 
@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     review.add_arguments(verbs)
     manifests.add_arguments(verbs)
     newcomers.add_arguments(verbs)
+    collecting.add_arguments(verbs)
 
     verbs.add_parser("lsp", help="serve editors, over standard input and output: the language server protocol")
 

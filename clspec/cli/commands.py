@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clspec.cli import checking, label, manifests, newcomers, past, registry, review, running, specs
+from clspec.cli import checking, collecting, label, manifests, newcomers, past, registry, review, running, specs
 from clspec.cli.arguments import parser
 from clspec.cli.words import settings
 from clspec.diagnostic import ClspecError, InvalidSpec, UsageError, did_you_mean
@@ -196,6 +196,7 @@ _VERBS = {
     "label": label.run,
     "lint-manifest": manifests.run,
     "new-backend": newcomers.run,
+    "gc": collecting.run,
     **dict.fromkeys(registry.VERBS, _of_registry),
     **review.VERBS,
     **past.VERBS,

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from clspec.cli import specs
+from clspec.cli import specs, written
 from clspec.cli.words import EXIT_CODES, positive, settings
 from clspec.diagnostic import UsageError
 from clspec.report import diagnostics as shown
@@ -65,6 +65,8 @@ def add_arguments(verbs: Any) -> None:
     specs.add_environment(run)
     run.add_argument("--allow-both", action="store_true", help="let code and data move at once: say who and why")
     run.add_argument("--by", metavar="NAME", help="who lets them")
+    run.add_argument("--junit", metavar="FILE", help="write the verdict as JUnit XML, each check a test case")
+    run.add_argument("--json", metavar="FILE", help="write the verdict as JSON")
     run.add_argument("--why", metavar="TEXT", help="and why")
 
 
@@ -75,6 +77,7 @@ def run(given: argparse.Namespace) -> int:
     permission = _permission(given)
     selection = _selection(given)
     _refuse_mixed(given)
+    written.refuse_unusable(given)
     if given.target:
         return _submit(given, permission)
     if given.plan:
@@ -91,6 +94,7 @@ def run(given: argparse.Namespace) -> int:
         raise
     finally:
         progress.close()
+    written.write(given, outcome)
     try:
         if not progress.ended(outcome):
             _show(outcome, f" --spec {given.spec}" if given.spec else "")

@@ -32,8 +32,8 @@ _ROWS = 256
 """So many images are held as numbers at once."""
 _PIXELS = 1 << 22
 _BLOCK = 512
-_SMALLEST = 64
-_SIGNATURES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
+SMALLEST = 64
+SIGNATURES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
 _EPSILON_DIGITS = 6
 """A frequency that is not there is zero only up to rounding: what is smaller than this many decimals is nothing."""
 
@@ -120,24 +120,28 @@ def _pixels(content: bytes | None, row: str) -> NDArray[np.uint8]:
     if content is None:
         message = f"{row} has no image"
         raise DataError(message)
-    for signature, name in _SIGNATURES.items():
+    for signature, name in SIGNATURES.items():
         if content.startswith(signature):
-            return _decoded(content, name, row)
+            return np.asarray(decoded(content, name, row), dtype=np.uint8)
     side = math.isqrt(len(content))
-    if side * side != len(content) or len(content) < _SMALLEST:
+    if side * side != len(content) or len(content) < SMALLEST:
         message = f"{row}: {len(content)} bytes are no image: neither a PNG, a JPEG nor square grey bytes from 8 x 8 on"
         raise DataError(message)
     return np.frombuffer(content, dtype=np.uint8).reshape(side, side)
 
 
-def _decoded(content: bytes, name: str, row: str) -> NDArray[np.uint8]:
-    """A PNG or a JPEG in grey; only the decoder that its first bytes ask for is tried."""
+def decoded(content: bytes, name: str, row: str, mode: str = "L") -> Any:
+    """A PNG or a JPEG as Pillow's image of that mode, grey at first; only the decoder of that name is tried.
+
+    Raises:
+        DataError: it is none, has too many pixels, or Pillow is missing; the text names the row.
+    """
     pillow = _pillow(name, row)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # an image of too many pixels is a warning first
             with pillow.open(io.BytesIO(content), formats=[name]) as image:
-                return np.asarray(image.convert("L"), dtype=np.uint8)
+                return image.convert(mode)
     except Exception as error:  # a decoder of hostile bytes raises whatever it meets
         message = f"{row}: the image cannot be read as {name}: {error or type(error).__name__}"
         raise DataError(message) from error

@@ -61,7 +61,7 @@ class _Improvement:
         told = (*self._learning.judged(), *loop)
         steps = (
             *found,
-            self._report(told),
+            self._learning.report(told),
             self._conclude(told),
             *self._learning.notify((told[0], *loop), needs=("report",)),
         )
@@ -277,11 +277,6 @@ class _Improvement:
             for word, step, output in told
             if step not in absent
         )
-
-    def _report(self, told: tuple[Input, ...]) -> plan.Step:
-        outputs = (Artifact(name="report", type=ArtifactType.REPORT),)
-        record = self._learning.record
-        return self._make.step("report", Kind.REPORT, record, ("metadata",), inputs=told, outputs=outputs)
 
     def _conclude(self, told: tuple[Input, ...]) -> plan.Step:
         read = {"verdict", "loop-decision", "loop-labels", "loop-promoted"}

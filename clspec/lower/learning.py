@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from clspec import plan
 from clspec.lower import judging
 from clspec.lower.parts import call, expected, expected_of, listed, placed
@@ -310,6 +312,17 @@ class Learning:
         measured = ((f"metrics-seed-{s}", f"evaluate-seed-{s}", "metrics") for s in seeds)
         entries = (("verdict", "gate", "verdict"), *trained, *measured)
         return tuple(Input(name=n, step=s, output=o, optional=optional) for n, s, o in entries)
+
+    def report(self, told: tuple[Input, ...]) -> plan.Step:
+        """The page of the run, from what was told, what stood before it, and the golden rows that it shows."""
+        inputs = (
+            *told,
+            Input(name="standing", step="pin", output="standing"),
+            Input(name="golden", step="snapshot-golden", output="data"),
+        )
+        outputs = (Artifact(name="report", type=ArtifactType.REPORT),)
+        config = {**self.record, "shown": self._make.shown(), "waivers": msgspec.to_builtins(self._spec.waivers)}
+        return self._make.step("report", Kind.REPORT, config, ("metadata",), inputs=inputs, outputs=outputs)
 
     def notify(self, told: tuple[Input, ...], needs: tuple[str, ...]) -> tuple[plan.Step, ...]:
         """Tell those who want to be told, however the run ends."""

@@ -86,6 +86,13 @@ class Maker:
         origin = source_config(self.spec, self.facts.dataset(name).from_)
         return {"digest": self.pinned(name), **shape, "from": origin}
 
+    def shown(self) -> dict[str, Any]:
+        """What names a golden row, and the column that holds what a person would look at, if there is one."""
+        dataset = self.facts.dataset(self.golden_data)
+        source = self.spec.sources.get(dataset.from_) if dataset.from_ else None
+        media = source.roles.media if source else None
+        return {"key": dataset.key, "media": media if media in (dataset.columns or {}) else None}
+
     def task(self) -> dict[str, Any]:
         """What the model predicts."""
         task = self.spec.task

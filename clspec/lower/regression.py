@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from clspec import plan
 from clspec.lower.learning import Learning
-from clspec.plan import Artifact, ArtifactType, Input, Kind
+from clspec.plan import Input, Kind
 
 if TYPE_CHECKING:
     from clspec.lower.making import Maker
@@ -23,16 +23,11 @@ def pipeline(maker: Maker) -> plan.Pipeline:
         *learning.expect(()),
         *learning.snapshots(),
         *learning.learned(),
-        _report(maker, learning, told),
+        learning.report(told),
         _conclude(maker),
         *learning.notify(told[:1], needs=("report",)),
     )
     return plan.Pipeline(name=NAME, steps=steps, triggers=maker.triggers(NAME), origin=maker.span(("metadata",)))
-
-
-def _report(maker: Maker, learning: Learning, told: tuple[Input, ...]) -> plan.Step:
-    outputs = (Artifact(name="report", type=ArtifactType.REPORT),)
-    return maker.step("report", Kind.REPORT, learning.record, ("metadata",), inputs=told, outputs=outputs)
 
 
 def _conclude(maker: Maker) -> plan.Step:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from clspec.data.origins import counted
 from clspec.data.queue_rows import texts
 from clspec.data.versions import Dataset, Erased
 from clspec.stored import models_of, rungs_of, stage_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pyarrow as pa
 
     from clspec.check import Facts
@@ -102,16 +100,11 @@ def _taught(facts: Facts, record: Record) -> Taught:
 
 
 def _counted(found: pa.Table, version: Version) -> dict[str, Any]:
-    rules, origins = found.column("rules").to_pylist(), found.column("origin").to_pylist()
+    by_rule, by_origin = counted(found, version)
     columns = (found.column(name).to_pylist() for name in ("event", "rules", "origin", "by"))
     rows = zip(texts(found.column(version.key)).to_pylist(), *columns, strict=True)
-    others = version.rows - len(found)
     return {
-        "by_rule": _counts(rule for words in rules for rule in (words or "").split(",") if rule),
-        "by_origin": {**_counts(origin or "unknown" for origin in origins), **({"added": others} if others else {})},
+        "by_rule": by_rule,
+        "by_origin": by_origin,
         "origins": tuple(Origin(key=k, event=e, rules=r, origin=o, by=b) for k, e, r, o, b in rows),
     }
-
-
-def _counts(words: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(words).items()))

@@ -1,147 +1,173 @@
-"""The page of a run: one HTML file that needs no other."""
+"""The page of a run: one HTML file that needs no other, no network and no script.
+
+Whatever a spec, data or a step said is text there. The page's own style and script are named by their digests, so that
+a browser runs and applies nothing else (Content Security Policy, level 3).
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from clspec.report import changes, curves, dag, judged, origin
+from clspec.report.diagnostics import visible
+from clspec.report.judged import WORDS, signed
 from clspec.report.loop import tables
-from clspec.report.scenarios import rows, worst
+from clspec.report.result import MISSING
+from clspec.report.scenarios import rows
 from clspec.report.story import story
+from clspec.report.svg import Drawn, drawing, element
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_EXAMPLES = 12
+    from clspec.report.judged import Scenario
+    from clspec.report.ran import Ran, Stepped
+
+_BAR = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Example:
-    """A golden row that was answered wrongly: `said` tells each wrong answer and the seeds that gave it."""
+class _Answer:
+    """What a reader is told first: the word, its sign, a class for its colour, and a sentence."""
 
-    key: str
-    label: str
-    said: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """A scenario's own rows or its guard's: the predicate and the first wrong ones among the rows."""
-
-    name: str
-    select: str
-    wrong: tuple[_Example, ...]
+    word: str
+    sign: str
+    kind: str
+    sentence: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Flips:
-    """The rows that the champion had right: how many under each seed, and the first of them with what was said."""
+def page(content: Mapping[str, Any], ran: Ran | None = None, before: Mapping[str, Any] | None = None) -> str:
+    """The page for a report's content, for the run that made it, and what the run before that reported.
 
-    counts: str
-    rows: tuple[tuple[_Example, str], ...]
-    """With what the champion said."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Slice:
-    """A value on a named slice of a scenario, under each seed; told and not judged."""
-
-    name: str
-    rows: int
-    nulls: int
-    check: str
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Scenario:
-    """A scenario over all seeds."""
-
-    name: str
-    must_pass: bool
-    verdict: str
-    reasons: tuple[tuple[int, str, str], ...]
-    """Seed, verdict and reason; the seeds that passed say nothing where another did not."""
-    parts: tuple[_Part, ...]
-    flips: _Flips | None
-    slices: tuple[_Slice, ...]
-
-
-def page(content: Mapping[str, Any]) -> str:
-    """The page for a report's content. Everything from a spec or from data is text there, never markup or template."""
-    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  # 0.1 s that only a report needs
-
-    source = files("clspec.report").joinpath("page.html.jinja").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    scenarios = tuple(_scenarios(content))
+    Raises:
+        LookupError, TypeError, AttributeError, ValueError: the content has not the form that `report` gives it.
+    """
+    scenarios = tuple(judged.scenarios(content))
     shown = list(rows(content))
     told = content.get("loop", {})
-    return environment.from_string(source).render(
-        content={key: content[key] for key in ("spec", "verdict", "reasons", "made_by", "training")},
-        warnings=content.get("warnings", []),
-        champion=content.get("champion"),
-        story=story(told),
-        loop_tables=tables(told),
-        alarms=told.get("labels", {}).get("alarms", []),
-        why_none=_why_none(told),
-        seeds=[seed["seed"] for seed in content["seeds"]],
-        rows=shown,
-        compared=any(row.champion != "-" for row in shown),
-        scenarios=scenarios,
-        critical=[s for s in scenarios if s.must_pass],
-        against=[s for s in scenarios if s.must_pass and s.verdict != "pass"],
-        rest=[s for s in scenarios if not (s.must_pass and s.verdict != "pass")],
-    )
-
-
-def _scenarios(content: Mapping[str, Any]) -> Iterator[_Scenario]:
-    seeds = content["seeds"]
-    selects = {scenario["id"]: scenario for scenario in content["made_by"]["scenarios"]}
-    for index, first in enumerate(seeds[0]["scenarios"] if seeds else []):
-        judged = [(seed["seed"], seed["scenarios"][index]) for seed in seeds]
-        verdict = worst(scenario["verdict"] for _, scenario in judged)
-        told = [(seed, s["verdict"], s["reason"]) for seed, s in judged if verdict == "pass" or s["verdict"] != "pass"]
-        wanted = selects.get(first["id"], {"select": "", "guard": None})
-        texts = {"scenario": wanted["select"], "guard": wanted["guard"]}
-        yield _Scenario(
-            name=first["id"],
-            must_pass=first["must_pass"],
-            verdict=verdict,
-            reasons=tuple(told),
-            parts=tuple(
-                _Part(name=name, select=text, wrong=_wrong(content.get("examples", {}), first["id"], name))
-                for name, text in texts.items()
-                if text
-            ),
-            flips=_flips(judged),
-            slices=tuple(_slices([scenario for _, scenario in judged])),
+    answer = _answer(content, ran, scenarios)
+    against = tuple(s for s in scenarios if s.must_pass and not _stands(s, content["verdict"]))
+    standing = content.get("standing") or {}
+    champion = standing.get("champion")
+    return str(
+        _template().render(
+            content=content,
+            made_by=content["made_by"],
+            answer=answer,
+            ran=ran,
+            failure=bool(ran and ran.log and not (ran.failed == "conclude" and shown)),
+            warnings=content.get("warnings", []),
+            champion=content.get("champion"),
+            story=story(told),
+            loop_tables=tables(told),
+            alarms=told.get("labels", {}).get("alarms", []),
+            seeds=[seed["seed"] for seed in content["seeds"]],
+            rows=shown,
+            compared=any(row.champion != "-" for row in shown),
+            scenarios=scenarios,
+            against=against,
+            rest=[s for s in scenarios if s not in against],
+            pictures=content.get("pictures") or {"column": None, "images": {}, "unshown": {}},
+            curves=curves.curves(content["training"]),
+            returned=[(seed, _returned(metrics)) for seed, metrics in content["training"].items()],
+            chain=origin.chain(content),
+            since_champion=changes.made(champion, changes.record(content)) if champion else None,
+            waivers=content["made_by"].get("waivers", []),
+            allowed=standing.get("allow_both"),
+            changed=None if before is None else changes.made(changes.record(before), changes.record(content)),
+            results=changes.results(before, content) if before and before["seeds"] and content["seeds"] else None,
+            timeline=tuple(_timeline(ran)) if ran else (),
+            graph=dag.drawn(ran.pipeline, ran.steps) if ran and ran.steps else None,
+            states=dag.counted([step.state for step in ran.steps]) if ran else "",
+            took=dag.duration(ran.seconds) if ran else "",
+            signs={**{word: sign for word, (_, sign) in WORDS.items()}},
+            words={word: text for word, (text, _) in WORDS.items()},
         )
-
-
-def _flips(judged: Sequence[tuple[int, Mapping[str, Any]]]) -> _Flips | None:
-    found = {str(seed): scenario["flipped"] for seed, scenario in judged if scenario["flipped"]}
-    champion = {row["key"]: str(row["champion"]) for flips in found.values() for row in flips["rows"]}
-    if not champion:
-        return None
-    rows = _merged({seed: flips["rows"] for seed, flips in found.items()})
-    return _Flips(
-        counts=", ".join(f"{flips['count']} under seed {seed}" for seed, flips in found.items()),
-        rows=tuple((example, champion[key]) for key, example in rows),
     )
 
 
-def _slices(judged: Sequence[Mapping[str, Any]]) -> Iterator[_Slice]:
-    for index, part in enumerate(judged[0]["slices"]):
-        for number, check in enumerate(part["checks"]):
-            values = (scenario["slices"][index]["checks"][number]["value"] for scenario in judged)
-            yield _Slice(
-                name=part["name"],
-                rows=part["rows"],
-                nulls=part["nulls"],
-                check=check["metric"] + (f" {check['class']}" if check["class"] else ""),
-                values=tuple("-" if value is None else f"{value:.4f}" for value in values),
-            )
+@cache
+def _template() -> Any:
+    """The page's template with its style and script, and what a browser is told to trust."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined  # noqa: PLC0415  # 0.1 s that only a report needs
+
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(_source),
+    )
+    style, script = _source("page.css"), _source("page.js")
+    environment.globals |= {
+        "style": Drawn(style),
+        "script": Drawn(script),
+        "policy": f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; "
+        "base-uri 'none'; form-action 'none'",
+    }
+    environment.filters["visible"] = lambda value: visible(str(value))
+    environment.finalize = _shown
+    return environment.get_template("page.html.jinja")
+
+
+def _shown(value: Any) -> Any:
+    """What is put into the page: control and direction characters as escapes, so that no text looks like another."""
+    if isinstance(value, str) and not isinstance(value, Drawn) and not hasattr(value, "__html__"):
+        return "\n".join(visible(line) for line in value.split("\n"))
+    return value
+
+
+def _source(name: str) -> str:
+    return files("clspec.report").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"
+
+
+def _answer(content: Mapping[str, Any], ran: Ran | None, scenarios: Sequence[Scenario]) -> _Answer:
+    """Nothing is told as passed but a pass of a run that, as far as anybody knows, ended well."""
+    verdict = content["verdict"]
+    sign, word, kind = signed(verdict)
+    sentence = _sentence(content, scenarios)
+    alarms = content.get("loop", {}).get("labels", {}).get("alarms", [])
+    if ran is not None and ran.exit_code != 0 and ran.failed != "conclude":
+        ended = f"Step {ran.failed or 'unknown'} ended the run with exit code {ran.exit_code}."
+        judged = f"The verdict was {verdict}. {sentence}" if content["seeds"] else "No model was judged."
+        return _Answer(word="run failed", sign="✗", kind="fail", sentence=f"{ended} {judged}")
+    if verdict in {"pass", "not judged"} and (alarms or (ran is not None and ran.exit_code != 0)):
+        told = f"The verdict is {verdict}, and yet the run does not end well. {sentence}"
+        return _Answer(word="alarm" if alarms else "run failed", sign="✗", kind="fail", sentence=told)
+    if verdict == MISSING and ran is not None:
+        told = "Only a part of the pipeline ran, and nothing was judged."
+        return _Answer(word="not judged", sign="-", kind="none", sentence=told)
+    return _Answer(word=word if verdict in WORDS else "failed", sign=sign, kind=kind, sentence=sentence)
+
+
+def _sentence(content: Mapping[str, Any], scenarios: Sequence[Scenario]) -> str:
+    if not scenarios:
+        if content["verdict"] == "not judged":
+            why = _why_none(content.get("loop", {}))
+            return "This run made no model, so there was none to judge." + (f" Why: {why}." if why else "")
+        return "No scenario was judged, and what was not judged is not passed."
+    critical = [s for s in scenarios if s.must_pass]
+    good = sum(_stands(s, content["verdict"]) for s in critical)
+    excused = [s.name for s in critical if s.verdict == "not_compared" and _stands(s, content["verdict"])]
+    left = f" There was no champion to compare {', '.join(excused)} with, which the spec excuses." if excused else ""
+    return (
+        f"{good} of {len(critical)} must-pass scenarios pass under every seed.{left} "
+        "What could not be shown counts as not passed."
+    )
+
+
+def _stands(scenario: Scenario, verdict: str) -> bool:
+    """Whether a scenario speaks for the model; where the whole passed, a comparison with nobody was excused."""
+    return scenario.verdict == "pass" or (scenario.verdict == "not_compared" and verdict == "pass")
 
 
 def _why_none(told: Mapping[str, Any]) -> str:
@@ -150,29 +176,21 @@ def _why_none(told: Mapping[str, Any]) -> str:
     return "" if decision["retrain"] else str(decision["reason"])
 
 
-def _wrong(examples: Mapping[str, Any], scenario: str, part: str) -> tuple[_Example, ...]:
-    """The first wrong rows of all seeds, those that most seeds had wrong first."""
-    found = {seed: of.get(scenario, {}).get(part, []) for seed, of in examples.items()}
-    return tuple(example for _, example in _merged(found))
+def _returned(metrics: Mapping[str, Any]) -> str:
+    """The numbers that a training returned, in one line."""
+    numbers = ", ".join(f"{name} = {value:.6g}" for name, value in metrics.items() if name != "history")
+    return numbers or "nothing"
 
 
-def _merged(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[tuple[Any, _Example]]:
-    """Rows by seed as one list of keys and examples, those of most seeds first."""
-    labels: dict[Any, Any] = {}
-    said: dict[Any, dict[Any, list[str]]] = {}
-    for seed, rows_of_seed in found.items():
-        for row in rows_of_seed:
-            labels[row["key"]] = row["label"]
-            said.setdefault(row["key"], {}).setdefault(row["said"], []).append(seed)
-    often = sorted(said, key=lambda key: -sum(map(len, said[key].values())))
-    return [
-        (
-            key,
-            _Example(
-                key=str(key),
-                label=str(labels[key]),
-                said="; ".join(f"{answer} (seed {', '.join(seeds)})" for answer, seeds in said[key].items()),
-            ),
-        )
-        for key in often[:_EXAMPLES]
-    ]
+def _timeline(ran: Ran) -> Iterator[tuple[Stepped, str, str, Drawn | None]]:
+    """Each step with its sign, how long it took, and a bar for when that was."""
+    whole = max(ran.seconds, 0.001)
+    for step in sorted(ran.steps, key=lambda step: (step.began is None, step.began or 0.0)):
+        bar = None
+        if step.began is not None and step.seconds:
+            x, width = _BAR * step.began / whole, max(_BAR * step.seconds / whole, 1.5)
+            label = f"from {step.began:.1f} s to {step.began + step.seconds:.1f} s"
+            bar = drawing(
+                _BAR, 12, label, [element("rect", x=min(x, _BAR - width), y=2, width=width, height=8, rx=1)], "bar"
+            )
+        yield step, dag.SIGNS.get(step.state, "?"), dag.duration(step.seconds) if step.seconds else "", bar

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def fit(root: Path, config: Mapping[str, Any], data: Path, validation: Path, directory: Path) -> dict[str, float]:
+HISTORY = "history"
+"""The word under which a training tells what it measured after each epoch."""
+_LONGEST = 10_000
+
+
+def fit(root: Path, config: Mapping[str, Any], data: Path, validation: Path, directory: Path) -> dict[str, Any]:
     """Let the code in `root` fill the directory, and return what it says of that.
 
     Raises:
@@ -32,8 +37,8 @@ def fit(root: Path, config: Mapping[str, Any], data: Path, validation: Path, dir
     return {}
 
 
-def numbers(returned: Any, entrypoint: str) -> dict[str, float]:
-    """What a training function returns: a dict of finite floats, or nothing.
+def numbers(returned: Any, entrypoint: str) -> dict[str, Any]:
+    """What a training function returns: a dict of finite floats, and the `history` of its epochs, or nothing.
 
     Raises:
         UserCodeFailed: it is something else.
@@ -43,7 +48,24 @@ def numbers(returned: Any, entrypoint: str) -> dict[str, float]:
     if not isinstance(returned, dict):
         message = f"`{entrypoint}` must return a dict of floats, not a {type(returned).__name__}"
         raise usercode.UserCodeFailed(message)
-    return {str(name): _number(value, str(name), entrypoint) for name, value in returned.items()}
+    found = {str(n): _number(value, str(n), entrypoint) for n, value in returned.items() if n != HISTORY}
+    return {**found, HISTORY: _history(returned[HISTORY], entrypoint)} if HISTORY in returned else found
+
+
+def _history(told: Any, entrypoint: str) -> list[dict[str, float]]:
+    """What was measured after each epoch, one dict of finite floats for each."""
+    if not isinstance(told, list | tuple) or not all(isinstance(entry, dict) for entry in told):
+        message = f"`{entrypoint}` must return its `{HISTORY}` as a list with a dict of floats for each epoch"
+        raise usercode.UserCodeFailed(message)
+    if len(told) > _LONGEST:
+        message = (
+            f"`{entrypoint}` returned a `{HISTORY}` of {len(told)} entries, {_LONGEST} are kept: tell fewer of them"
+        )
+        raise usercode.UserCodeFailed(message)
+    return [
+        {str(name): _number(value, f"{HISTORY}[{number}].{name}", entrypoint) for name, value in entry.items()}
+        for number, entry in enumerate(told)
+    ]
 
 
 def _number(value: Any, name: str, entrypoint: str) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clspec.data import sources, table, usercode
+from clspec.data import origins, sources, table, usercode
 from clspec.data.decisions import Decisions
 from clspec.data.versions import Dataset, Shape, Version, fitted
 from clspec.diagnostic import Refused
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 
 def run(job: Job) -> None:
-    """Write `standing`, and `pins`: for each dataset its digest and rows, once the store is known to hold them."""
+    """Write `pins`: for each dataset its digest and rows, once the store is known to hold them; and `standing`.
+
+    The latter tells what stands, and as `data` what each dataset was made of.
+    """
     found = standing(job)
     _refuse_worn_out(job)
     pins = {name: _pinned(job, name, config) for name, config in job.config["datasets"].items()}
     job.write_json("pins", {name: {"digest": pin.digest, "rows": pin.rows} for name, pin in pins.items()})
-    job.write_json("standing", found)
+    data = {name: origins.told(job.dataset(name), pin) for name, pin in pins.items()}
+    job.write_json("standing", {**found, "data": data})
 
 
 def _refuse_worn_out(job: Job) -> None:

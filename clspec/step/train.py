@@ -30,7 +30,7 @@ def run(job: Job) -> None:
     job.write_json("metrics", metrics)
 
 
-def _trained(job: Job, directory: Path) -> dict[str, float]:
+def _trained(job: Job, directory: Path) -> dict[str, Any]:
     """Have the user's code fill the directory: in one process, in many on this machine, or on several machines."""
     if job.trainjob is not None:
         return launch.trained(job, directory)

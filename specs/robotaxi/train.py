@@ -66,10 +66,11 @@ def train(  # noqa: PLR0913, PLR0917 (four that every `train` is given, three of
     epochs: int = 10,
     lr: float = 3e-3,
     batch_size: int = 128,
-) -> dict[str, float]:
+) -> dict[str, float | list[dict[str, float]]]:
     """Learn from the frames of `data` and leave the model in `model_dir`.
 
-    Returns the loss of the last epoch and, where `validation` has rows, how the model does there.
+    Returns the loss of the last epoch and, where `validation` has rows, how the model does there; as `history` both
+    after each epoch.
 
     Raises:
         ValueError: `data` has no rows, a frame is not 32 x 32 bytes, or a label is not one of the classes.
@@ -80,9 +81,15 @@ def train(  # noqa: PLR0913, PLR0917 (four that every `train` is given, three of
         message = f"{data}: no rows to learn from"
         raise ValueError(message)
     network = _placed(Network(_WIDTHS, _HIDDEN, len(CLASSES)))
-    loss = _fit(network, frames, labels, _Course(seed=seed, epochs=epochs, lr=lr, batch_size=batch_size))
+    course = _Course(seed=seed, epochs=epochs, lr=lr, batch_size=batch_size)
+    held = _examples(validation)
+    history: list[dict[str, float]] = []
+    for epoch, loss in enumerate(_fit(network, frames, labels, course), 1):
+        print(json.dumps({"progress": {"done": epoch, "of": epochs, "what": "epochs"}}), flush=True)  # noqa: T201
+        history.append({"epoch": float(epoch), "train_loss": loss, **_judge(network, *held)})
     _save(network, Path(model_dir))
-    return {"train_loss": loss, **_judge(network, *_examples(validation))}
+    last = {name: value for name, value in history[-1].items() if name != "epoch"}
+    return {**last, "history": history}
 
 
 def predict(data: str, model_dir: str) -> Iterator[dict[str, str | float]]:
@@ -139,17 +146,16 @@ def _pixels(keys: Iterable[str], frames: list[bytes | None]) -> Tensor:
     return torch.from_numpy(stacked.copy()).reshape(-1, 1, SIDE, SIDE)
 
 
-def _fit(network: Network, frames: Tensor, labels: Tensor, course: _Course) -> float:
-    """Train in place with one learning-rate cycle (Smith, Topin 2019); return the mean loss of the last epoch."""
+def _fit(network: Network, frames: Tensor, labels: Tensor, course: _Course) -> Iterator[float]:
+    """Train in place with one learning-rate cycle (Smith, Topin 2019); yield the mean loss of each epoch."""
     device = _device()
     order = torch.Generator().manual_seed(course.seed)
     optimizer = torch.optim.AdamW(network.parameters(), lr=course.lr)
     steps = course.epochs * -(-len(labels) // course.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=course.lr, total_steps=steps)
-    total = 0.0
-    network.train()
     for _ in range(course.epochs):
         total = 0.0
+        network.train()
         for chosen in torch.split(torch.randperm(len(labels), generator=order), course.batch_size):
             seen = _moved(frames[chosen], order).to(device)
             loss = nn.functional.cross_entropy(network(seen), labels[chosen].to(device))
@@ -158,7 +164,7 @@ def _fit(network: Network, frames: Tensor, labels: Tensor, course: _Course) -> f
             optimizer.step()
             schedule.step()
             total += loss.item() * len(chosen)
-    return total / len(labels)
+        yield total / len(labels)
 
 
 def _moved(frames: Tensor, order: torch.Generator) -> Tensor:

@@ -79,7 +79,9 @@ def test_training_is_repeatable_and_predicts_every_row_once(example, frames, tmp
         returned = train.train(
             str(tmp_path / "data.parquet"), str(tmp_path / "held.parquet"), str(tmp_path / name), 7, epochs=1
         )
+        history = returned.pop("history")
         assert all(isinstance(value, float) for value in returned.values())
+        assert history == [{"epoch": 1.0, **returned}]
         weights.append((tmp_path / name / "model.safetensors").read_bytes())
     assert weights[0] == weights[1]
     said = list(train.predict(str(tmp_path / "held.parquet"), str(tmp_path / "one")))

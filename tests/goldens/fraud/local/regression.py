@@ -1529,9 +1529,14 @@ run(
             },
         ],
         "seeds": [1, 2, 3],
+        "shown": {
+            "key": "payment_id",
+            "media": None,
+        },
         "spec": "card-fraud",
+        "waivers": [],
     },
-    inputs={"verdict": ("gate", "verdict"), "training-seed-1": ("train-seed-1", "metrics"), "training-seed-2": ("train-seed-2", "metrics"), "training-seed-3": ("train-seed-3", "metrics"), "metrics-seed-1": ("evaluate-seed-1", "metrics"), "metrics-seed-2": ("evaluate-seed-2", "metrics"), "metrics-seed-3": ("evaluate-seed-3", "metrics")},
+    inputs={"verdict": ("gate", "verdict"), "training-seed-1": ("train-seed-1", "metrics"), "training-seed-2": ("train-seed-2", "metrics"), "training-seed-3": ("train-seed-3", "metrics"), "metrics-seed-1": ("evaluate-seed-1", "metrics"), "metrics-seed-2": ("evaluate-seed-2", "metrics"), "metrics-seed-3": ("evaluate-seed-3", "metrics"), "standing": ("pin", "standing"), "golden": ("snapshot-golden", "data")},
     outputs=["report"],
 )
 

@@ -535,9 +535,14 @@ run(
             },
         ],
         "seeds": [1],
+        "shown": {
+            "key": "id",
+            "media": None,
+        },
         "spec": "pair",
+        "waivers": [],
     },
-    inputs={"verdict": ("gate", "verdict"), "training-seed-1": ("train-seed-1", "metrics"), "metrics-seed-1": ("evaluate-seed-1", "metrics")},
+    inputs={"verdict": ("gate", "verdict"), "training-seed-1": ("train-seed-1", "metrics"), "metrics-seed-1": ("evaluate-seed-1", "metrics"), "standing": ("pin", "standing"), "golden": ("snapshot-golden", "data")},
     outputs=["report"],
 )
 

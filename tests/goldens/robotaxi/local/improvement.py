@@ -135,7 +135,7 @@ run(
     "pin",
     "pin",
     config={
-        "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+        "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
         "datasets": {
             "canonical": {
                 "columns": {
@@ -208,7 +208,7 @@ run(
         "golden": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
         "pipeline": "improvement",
         "record": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "datasets": {
                 "canonical": None,
                 "golden": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
@@ -280,7 +280,7 @@ run(
                 "name": "canonical",
             },
         ],
-        "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+        "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
         "datasets": [],
         "sources": [
             {
@@ -424,7 +424,7 @@ run(
     "mine",
     "mine",
     config={
-        "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+        "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
         "dataset": {
             "columns": {
                 "frame": "binary",
@@ -653,7 +653,7 @@ run(
     "append",
     "append",
     config={
-        "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+        "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
         "dataset": {
             "columns": {
                 "frame": "binary",
@@ -747,7 +747,7 @@ run(
     "baseline",
     config={
         "call": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "command": None,
             "entrypoint": "train:predict",
         },
@@ -875,7 +875,7 @@ run(
         "accept_if": "agreement = 1.0 and min_conf >= 0.97",
         "audit_rate": 0.1,
         "call": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "command": None,
             "entrypoint": "teacher:label",
         },
@@ -989,7 +989,7 @@ run(
     "train",
     config={
         "call": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "command": None,
             "entrypoint": "train:train",
         },
@@ -1036,7 +1036,7 @@ run(
     "predict",
     config={
         "call": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "command": None,
             "entrypoint": "train:predict",
         },
@@ -1215,7 +1215,7 @@ run(
     "train",
     config={
         "call": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "command": None,
             "entrypoint": "train:train",
         },
@@ -1262,7 +1262,7 @@ run(
     "predict",
     config={
         "call": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "command": None,
             "entrypoint": "train:predict",
         },
@@ -1441,7 +1441,7 @@ run(
     "train",
     config={
         "call": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "command": None,
             "entrypoint": "train:train",
         },
@@ -1488,7 +1488,7 @@ run(
     "predict",
     config={
         "call": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "command": None,
             "entrypoint": "train:predict",
         },
@@ -1849,7 +1849,7 @@ run(
     "register",
     "register",
     config={
-        "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+        "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
         "datasets": {
             "canonical": None,
             "golden": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
@@ -1929,7 +1929,7 @@ run(
     "report",
     "report",
     config={
-        "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+        "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
         "datasets": {
             "canonical": None,
             "golden": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
@@ -1968,9 +1968,14 @@ run(
             },
         ],
         "seeds": [1, 2, 3],
+        "shown": {
+            "key": "frame_sha256",
+            "media": "frame",
+        },
         "spec": "robotaxi-perception",
+        "waivers": [],
     },
-    inputs={"verdict": ("gate", "verdict"), "training-seed-1": ("train-seed-1", "metrics"), "training-seed-2": ("train-seed-2", "metrics"), "training-seed-3": ("train-seed-3", "metrics"), "metrics-seed-1": ("evaluate-seed-1", "metrics"), "metrics-seed-2": ("evaluate-seed-2", "metrics"), "metrics-seed-3": ("evaluate-seed-3", "metrics"), "loop-expectations": ("expect", "expectations"), "loop-labels": ("ingest", "labels"), "loop-dropped-labels": ("guard-labels", "counts"), "loop-appended": ("append", "appended"), "loop-decision": ("decide", "decision"), "loop-promoted": ("promote", "promoted"), "loop-mined": ("mine", "mined"), "loop-dropped-mined": ("guard-mined", "counts"), "loop-sampled": ("sample", "sampled"), "loop-teacher": ("auto-label", "teacher"), "loop-queued": ("enqueue", "queued")},
+    inputs={"verdict": ("gate", "verdict"), "training-seed-1": ("train-seed-1", "metrics"), "training-seed-2": ("train-seed-2", "metrics"), "training-seed-3": ("train-seed-3", "metrics"), "metrics-seed-1": ("evaluate-seed-1", "metrics"), "metrics-seed-2": ("evaluate-seed-2", "metrics"), "metrics-seed-3": ("evaluate-seed-3", "metrics"), "loop-expectations": ("expect", "expectations"), "loop-labels": ("ingest", "labels"), "loop-dropped-labels": ("guard-labels", "counts"), "loop-appended": ("append", "appended"), "loop-decision": ("decide", "decision"), "loop-promoted": ("promote", "promoted"), "loop-mined": ("mine", "mined"), "loop-dropped-mined": ("guard-mined", "counts"), "loop-sampled": ("sample", "sampled"), "loop-teacher": ("auto-label", "teacher"), "loop-queued": ("enqueue", "queued"), "standing": ("pin", "standing"), "golden": ("snapshot-golden", "data")},
     outputs=["report"],
     optional=["verdict", "training-seed-1", "training-seed-2", "training-seed-3", "metrics-seed-1", "metrics-seed-2", "metrics-seed-3", "loop-promoted"],
 )

@@ -135,7 +135,7 @@ run(
     "pin",
     "pin",
     config={
-        "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+        "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
         "datasets": {
             "canonical": {
                 "columns": {
@@ -207,7 +207,7 @@ run(
         "golden": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
         "pipeline": "regression",
         "record": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "datasets": {
                 "canonical": "sha256:4e78c36423d54bc2f23b0e378b8032aca9cb0d2c8dad8b2996bfc36d2e8c55b8",
                 "golden": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
@@ -290,7 +290,7 @@ run(
     "baseline",
     config={
         "call": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "command": None,
             "entrypoint": "train:predict",
         },
@@ -360,7 +360,7 @@ run(
     "train",
     config={
         "call": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "command": None,
             "entrypoint": "train:train",
         },
@@ -406,7 +406,7 @@ run(
     "predict",
     config={
         "call": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "command": None,
             "entrypoint": "train:predict",
         },
@@ -583,7 +583,7 @@ run(
     "train",
     config={
         "call": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "command": None,
             "entrypoint": "train:train",
         },
@@ -629,7 +629,7 @@ run(
     "predict",
     config={
         "call": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "command": None,
             "entrypoint": "train:predict",
         },
@@ -806,7 +806,7 @@ run(
     "train",
     config={
         "call": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "command": None,
             "entrypoint": "train:train",
         },
@@ -852,7 +852,7 @@ run(
     "predict",
     config={
         "call": {
-            "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+            "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
             "command": None,
             "entrypoint": "train:predict",
         },
@@ -1210,7 +1210,7 @@ run(
     "register",
     "register",
     config={
-        "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+        "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
         "datasets": {
             "canonical": "sha256:4e78c36423d54bc2f23b0e378b8032aca9cb0d2c8dad8b2996bfc36d2e8c55b8",
             "golden": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
@@ -1264,7 +1264,7 @@ run(
     "report",
     "report",
     config={
-        "code": "sha256:84f815ab563b6992eb90a9f05793cd84937b95b70121277d75c7b69ad934983e",
+        "code": "sha256:928284aeaef36a974b1129bb1d52b96d42cdb6fccd225fbd4700c000e004a139",
         "datasets": {
             "canonical": "sha256:4e78c36423d54bc2f23b0e378b8032aca9cb0d2c8dad8b2996bfc36d2e8c55b8",
             "golden": "sha256:41fd1a0bd944b3718cfe77639ec6630d56475c12953a6665d79e3da7d3f4603f",
@@ -1303,9 +1303,14 @@ run(
             },
         ],
         "seeds": [1, 2, 3],
+        "shown": {
+            "key": "frame_sha256",
+            "media": "frame",
+        },
         "spec": "robotaxi-perception",
+        "waivers": [],
     },
-    inputs={"verdict": ("gate", "verdict"), "training-seed-1": ("train-seed-1", "metrics"), "training-seed-2": ("train-seed-2", "metrics"), "training-seed-3": ("train-seed-3", "metrics"), "metrics-seed-1": ("evaluate-seed-1", "metrics"), "metrics-seed-2": ("evaluate-seed-2", "metrics"), "metrics-seed-3": ("evaluate-seed-3", "metrics")},
+    inputs={"verdict": ("gate", "verdict"), "training-seed-1": ("train-seed-1", "metrics"), "training-seed-2": ("train-seed-2", "metrics"), "training-seed-3": ("train-seed-3", "metrics"), "metrics-seed-1": ("evaluate-seed-1", "metrics"), "metrics-seed-2": ("evaluate-seed-2", "metrics"), "metrics-seed-3": ("evaluate-seed-3", "metrics"), "standing": ("pin", "standing"), "golden": ("snapshot-golden", "data")},
     outputs=["report"],
 )
 

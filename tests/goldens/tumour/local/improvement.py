@@ -2462,9 +2462,14 @@ run(
             },
         ],
         "seeds": [1, 2, 3],
+        "shown": {
+            "key": "case_id",
+            "media": None,
+        },
         "spec": "tumour-screening",
+        "waivers": [],
     },
-    inputs={"verdict": ("gate", "verdict"), "training-seed-1": ("train-seed-1", "metrics"), "training-seed-2": ("train-seed-2", "metrics"), "training-seed-3": ("train-seed-3", "metrics"), "metrics-seed-1": ("evaluate-seed-1", "metrics"), "metrics-seed-2": ("evaluate-seed-2", "metrics"), "metrics-seed-3": ("evaluate-seed-3", "metrics"), "loop-expectations": ("expect", "expectations"), "loop-labels": ("ingest", "labels"), "loop-dropped-labels": ("guard-labels", "counts"), "loop-appended": ("append", "appended"), "loop-decision": ("decide", "decision"), "loop-promoted": ("promote", "promoted"), "loop-mined": ("mine", "mined"), "loop-dropped-mined": ("guard-mined", "counts"), "loop-sampled": ("sample", "sampled"), "loop-queued": ("enqueue", "queued")},
+    inputs={"verdict": ("gate", "verdict"), "training-seed-1": ("train-seed-1", "metrics"), "training-seed-2": ("train-seed-2", "metrics"), "training-seed-3": ("train-seed-3", "metrics"), "metrics-seed-1": ("evaluate-seed-1", "metrics"), "metrics-seed-2": ("evaluate-seed-2", "metrics"), "metrics-seed-3": ("evaluate-seed-3", "metrics"), "loop-expectations": ("expect", "expectations"), "loop-labels": ("ingest", "labels"), "loop-dropped-labels": ("guard-labels", "counts"), "loop-appended": ("append", "appended"), "loop-decision": ("decide", "decision"), "loop-promoted": ("promote", "promoted"), "loop-mined": ("mine", "mined"), "loop-dropped-mined": ("guard-mined", "counts"), "loop-sampled": ("sample", "sampled"), "loop-queued": ("enqueue", "queued"), "standing": ("pin", "standing"), "golden": ("snapshot-golden", "data")},
     outputs=["report"],
     optional=["verdict", "training-seed-1", "training-seed-2", "training-seed-3", "metrics-seed-1", "metrics-seed-2", "metrics-seed-3", "loop-promoted"],
 )

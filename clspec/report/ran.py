@@ -1,0 +1,72 @@
+"""What only the machine that ran a pipeline knows: when its steps began, how long they took, and what came before.
+
+None of it follows from the plan's inputs, so none of it may be part of a result. Whoever runs the plan tells it beside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT = "clspec-run/1"
+WELL = ("done", "up to date", "skipped")
+"""The states of a step that nothing went wrong with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stepped:
+    """A step of the plan and what became of it in one run."""
+
+    id: str
+    kind: str
+    needs: tuple[str, ...] = ()
+    when: str = ""
+    """The condition under which it runs at all: `outcome of gate is pass`."""
+    state: str = ""
+    """What became of it, in the words of `clspec.backend.State`; empty where nothing has run yet."""
+    began: float | None = None
+    """Seconds after the run began."""
+    seconds: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """One run on one machine."""
+
+    run: str
+    spec: str
+    pipeline: str
+    began: str
+    """UTC, ISO 8601."""
+    seconds: float
+    exit_code: int
+    failed: str = ""
+    """The step that ended it, if one did."""
+    log: tuple[str, ...] = ()
+    """The last lines of that step's log."""
+    steps: tuple[Stepped, ...] = ()
+    before: str = ""
+    """The run of the same pipeline before this one."""
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"format": FORMAT, **asdict(self)}
+
+
+def read(plain: Mapping[str, Any]) -> Ran:
+    """What `Ran.plain` was made from.
+
+    Raises:
+        ValueError: it is of another format.
+        LookupError, TypeError: it has not that form.
+    """
+    if plain["format"] != FORMAT:
+        message = f"it is of format {plain['format']!r}, not {FORMAT}"
+        raise ValueError(message)
+    rest = {name: value for name, value in plain.items() if name not in {"format", "steps", "log"}}
+    steps = tuple(Stepped(**{**step, "needs": tuple(step["needs"])}) for step in plain["steps"])
+    return Ran(**rest, steps=steps, log=tuple(plain["log"]))
