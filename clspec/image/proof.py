@@ -1,4 +1,4 @@
-"""Run in the image as the user of the steps, `python -m clspec.image.proof ROOT DIGEST`: is this the code that is meant?"""
+"""Run in the image by the user of steps, `python -m clspec.image.proof ROOT DIGEST`: is this the code that is meant?"""
 
 from __future__ import annotations
 
