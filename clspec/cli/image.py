@@ -19,9 +19,7 @@ def add_arguments(verbs: Any) -> None:
     """What may be said of an image."""
     image = verbs.add_parser("image", help="build the image in which steps run on a cluster", epilog=EXIT_CODES)
     image.add_argument("spec", nargs="?", metavar="SPEC")
-    image.add_argument(
-        "--push", action="store_true", help="bring it to its registry; its digest goes into the lock"
-    )
+    image.add_argument("--push", action="store_true", help="bring it to its registry; its digest goes into the lock")
     image.add_argument("--base", metavar="IMAGE", help="what it begins with; default: python:X.Y-slim, as here")
     image.add_argument("--engine", choices=["docker", "buildah"], help="default: whichever is there")
     lists = {"action": "append", "default": []}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LINES = 25
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_UNKNOWN = "base {} does not start, and a base has Python; give another with --base if this is not the one"
 _WAY_OUT = "docker.io and buildah are packages of Debian; any machine with one of them can build the image"
 
 
@@ -57,7 +58,7 @@ class Docker:
     def ask(self, image: str, command: Sequence[str]) -> str:
         """What a command in a container of an image prints."""
         words = ["run", "--rm", "--network", "none", "--entrypoint", command[0], image, *command[1:]]
-        return _done(_ran([self.name, *words]), f"base {image} cannot be asked what it is").stdout
+        return _done(_ran([self.name, *words]), _UNKNOWN.format(image)).stdout
 
     def build(self, context: Path, tag: str, arguments: Mapping[str, str]) -> str:
         """Build what a folder holds and give it a tag; its id here."""
@@ -88,7 +89,7 @@ class Buildah:
 
     def ask(self, image: str, command: Sequence[str]) -> str:
         """What a command in a container of an image prints."""
-        why = f"base {image} cannot be asked what it is"
+        why = _UNKNOWN.format(image)
         container = _done(_ran([self.name, "from", "--quiet", image]), why).stdout.split()[-1]
         try:
             return _done(_ran([self.name, "run", "--network", "none", container, "--", *command]), why).stdout

@@ -6,13 +6,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clspec.diagnostic import StepFailed, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from clspec.image.base import Base
 
 _LINES = 12
@@ -41,6 +40,10 @@ def fetch(base: Base, clspec: Path, libraries: Libraries, context: Path) -> list
     if find_spec("pip") is None:
         message = f"pip fetches the wheels, and {sys.executable} has none: `{sys.executable} -m ensurepip` installs it"
         raise UsageError(message)
+    for file in (*libraries.requirements, *libraries.constraints):
+        if not Path(file).is_file():
+            message = f"there is no file {file} of requirements"
+            raise UsageError(message)
     wheels, installer = context / "wheels", context / "installer"
     installer.mkdir()
     ran = subprocess.run(  # noqa: S603  # our own pip
@@ -72,7 +75,7 @@ def _told(base: Base, said: str) -> str:
     lines = [line for line in said.splitlines() if line.strip() and not line.startswith("WARNING: Location")]
     shown = "\n".join([line for line in lines if line.startswith("ERROR")] or lines[-_LINES:])
     return (
-        f"pip found no wheels for {base}:\n{shown}\n"
+        f"pip cannot fetch the wheels for {base}:\n{shown}\n"
         f"--index-url, --extra-index-url and --find-links say where they are; what is published without one becomes "
         f"one by `pip wheel`, on a machine like the base"
     )
