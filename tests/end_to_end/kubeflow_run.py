@@ -61,6 +61,16 @@ def here(spec, code, folder, as_of, prelude=""):
     return began(spec, as_of)
 
 
+def contained(spec, as_of):
+    """A copy of the IR for containers of its own images: with the variables that the runner forgets."""
+    spec = copy.deepcopy(spec)
+    for executor in spec["deploymentSpec"]["executors"].values():
+        container = executor["container"]
+        variables = [f"{pair['name']}={pair['value']}" for pair in container.get("env", ())]
+        container["command"] = [*(["env", *variables] if variables else []), *container["command"]]
+    return began(spec, as_of)
+
+
 def began(spec, as_of):
     """A copy of the IR whose runs begin at this time: the runner knows no creation time."""
     spec = copy.deepcopy(spec)

@@ -261,7 +261,7 @@ def test_kubeflow_in_containers(case, engine, tmp_path):
     }
     try:
         ran = kubeflow_run.run(
-            kubeflow_run.began(spec, NOW), tmp_path / "run", {"store": str(store)}, containers=settings
+            kubeflow_run.contained(spec, NOW), tmp_path / "run", {"store": str(store)}, containers=settings
         )
     finally:
         engine.containers.prune(filters={"label": f"clspec-test={tmp_path.name}"})

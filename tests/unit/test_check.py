@@ -378,7 +378,9 @@ def test_a_lock_that_cannot_be_read_is_one_problem(text, words):
     assert words in found.message
 
 
-@pytest.mark.parametrize("rest", ["", "datasets: {a: {quantum: true}}\n", "sections: [of, another, kind]\nversion: 3\n"])
+@pytest.mark.parametrize(
+    "rest", ["", "datasets: {a: {quantum: true}}\n", "sections: [of, another, kind]\nversion: 3\n"]
+)
 def test_a_lock_of_a_newer_version_is_told_of_first_and_alone(rest):
     Path("spec.yaml").write_text(json.dumps(spec(), indent=1))
     Path("spec.lock").write_text(f"version: 2\n{rest}")

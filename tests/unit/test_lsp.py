@@ -292,7 +292,9 @@ def test_going_to_what_a_name_means_and_back(spec):
 def test_what_is_certain_is_offered_as_a_fix(spec):
     async def script(editor):
         text = spec.read_text()
-        broken = text.replace("  seeds: [1, 2, 3]", "  sedes: [1, 2, 3]").replace("golden:\n", "golden:\n  cluster_by: x\n")
+        broken = text.replace("  seeds: [1, 2, 3]", "  sedes: [1, 2, 3]").replace(
+            "golden:\n", "golden:\n  cluster_by: x\n"
+        )
         editor.open(spec, broken)
         await editor.until(lambda told: told.get(spec.as_uri()))
         told = {found.code: found for found in editor.told[spec.as_uri()]}
