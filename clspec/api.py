@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from clspec.check import Facts
     from clspec.diagnostic import Diagnostic
     from clspec.diff import Failure, Review
+    from clspec.image.build import Built, Wanted
     from clspec.locking import Locked
     from clspec.mending import Mended
     from clspec.past.comparing import Compared
@@ -80,6 +81,7 @@ __all__ = [
     "foresee",
     "gc",
     "graph",
+    "image",
     "label_decide",
     "label_export",
     "label_import",
@@ -483,6 +485,28 @@ def _rejoin(path: str) -> tuple[str, ...]:
         raise UsageError(message) from error
     write({place.name: locks.render(found)}, place.parent)
     return ("both sides of the merge were put together",)
+
+
+def image(
+    path: str,
+    wanted: Wanted | None = None,
+    environment: str | None = None,
+    day: date | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Built:
+    """Build the image in which a spec's steps run on a cluster; no user code runs.
+
+    It lies on this machine under the name that the spec says. `built.engine.push(built.tag)` brings it to its registry
+    and gives the digest, which `lock` records.
+
+    Raises:
+        InvalidSpec: the spec has errors that no lock can mend.
+        UsageError: it names no image, or nothing here can build one.
+        StepFailed: the image cannot be built.
+    """
+    from clspec.image import build  # noqa: PLC0415  # only this verb starts programs
+
+    return build.build(_mendable(check(path, environment, day)), wanted or build.Wanted(), say)
 
 
 def add(path: str, dataset: str, origin: str, environment: str | None = None, day: date | None = None) -> Added:

@@ -86,6 +86,7 @@ class Cluster:
         assert None not in given.values(), "a required parameter is not given"
         self.scope = {"workflow.uid": uid, "workflow.creationTimestamp.RFC3339": began}
         self.scope |= {f"workflow.parameters.{k}": v for k, v in given.items()}
+        self.spec = spec
         self.volumes = {volume["name"] for volume in spec["volumes"]}
         self.phase = self.template(name, spec["entrypoint"], {}).phase
         if "onExit" in spec:
@@ -238,6 +239,18 @@ class Cluster:
         found = self.pod(self, task, container, root, leaf)
         return (self.kept(leaf, root) if found[0] == 0 else End("")), found
 
+    def variables(self, container):
+        """The variables of a container, secrets looked up."""
+        found = {}
+        for variable in container["env"]:
+            source = variable.get("valueFrom", {}).get("secretKeyRef")
+            found[variable["name"]] = self.secrets[source["name"], source["key"]] if source else variable["value"]
+        return found
+
+    def arguments(self, container, variables):
+        """The arguments of a container as they reach its program."""
+        return [expanded(argument, variables) for argument in container["args"]]
+
     def kept(self, leaf, root):
         outputs, end = leaf.get("outputs", {}), End("")
         for parameter in outputs.get("parameters", ()):
@@ -269,14 +282,10 @@ def real(code, api=None):
         del leaf
         assert container["command"] == ["python", "-m", "clspec.step"]
         assert container["volumeMounts"][0]["mountPath"] == "/tmp"
-        variables = {}
-        for variable in container["env"]:
-            source = variable.get("valueFrom", {}).get("secretKeyRef")
-            found = cluster.secrets[source["name"], source["key"]] if source else variable["value"]
-            variables[variable["name"]] = found
+        variables = cluster.variables(container)
         arguments = [
-            re.sub(r"^([-\w]+)=/tmp/", lambda m: f"{m[1]}={root}/tmp/", expanded(a, variables))
-            for a in container["args"]
+            re.sub(r"^([-\w]+)=/tmp/", lambda m: f"{m[1]}={root}/tmp/", argument)
+            for argument in cluster.arguments(container, variables)
         ]
         arguments[arguments.index("--code") + 1] = str(code)
         (root / "tmp").mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from clspec.cli import checking, collecting, label, manifests, newcomers, past, registry, review, running, specs
+from clspec.cli import checking, collecting, image, label, manifests, newcomers, past, registry, review, running, specs
 from clspec.cli.words import EXIT_CODES, digest
 from clspec.diagnostic import did_you_mean
 
@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     for verb in (compile_, lock, add, graph):
         specs.add_options(verb)
 
+    image.add_arguments(verbs)
     label.add_arguments(verbs)
     registry.add_arguments(verbs, data_verbs)
     review.add_arguments(verbs)

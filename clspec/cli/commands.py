@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clspec.cli import checking, collecting, label, manifests, newcomers, past, registry, review, running, specs
+from clspec.cli import checking, collecting, image, label, manifests, newcomers, past, registry, review, running, specs
 from clspec.cli.arguments import parser
 from clspec.cli.words import settings
 from clspec.diagnostic import ClspecError, InvalidSpec, UsageError, did_you_mean
@@ -193,6 +193,7 @@ _VERBS = {
     "lsp": _lsp,
     "targets": _targets,
     "explain": _explain,
+    "image": image.run,
     "label": label.run,
     "lint-manifest": manifests.run,
     "new-backend": newcomers.run,

@@ -18,14 +18,22 @@ warnings.simplefilter("ignore")
 from kfp import components, local
 from kfp.local import importer_handler  # which the runner needs and forgets to import
 from kfp.local.orchestrator import enhanced_dag_orchestrator as orchestrator
-package, root, parameters, seen = sys.argv[1:]
+package, root, parameters, seen, containers = sys.argv[1:]
 evaluate = orchestrator.ConditionEvaluator.evaluate_condition
 evaluated = []
 def observe(condition, store):
     evaluated.append([condition, evaluate(condition, store)])
     return evaluated[-1][1]
 orchestrator.ConditionEvaluator.evaluate_condition = staticmethod(observe)
-local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=root, workspace_root=root + "-workspace")
+if containers:
+    from docker.models.containers import ContainerCollection
+    made = ContainerCollection.run
+    # The runner lets the engine remove each container, and takes one that is gone before it looks for a success.
+    ContainerCollection.run = lambda self, **given: made(self, **{**given, "auto_remove": False})
+    runner = local.DockerRunner(**json.loads(containers))
+else:
+    runner = local.SubprocessRunner(use_venv=False)
+local.init(runner=runner, pipeline_root=root, workspace_root=root + "-workspace")
 try:
     components.load_component_from_file(package)(**json.loads(parameters))
 finally:
@@ -50,9 +58,25 @@ def here(spec, code, folder, as_of, prelude=""):
         start += prelude + "\n" if "--trainjob" in words else ""
         container["command"] = [sys.executable, "-c", start + _START]
         container["args"] = [*words, "--folder", str(folder)]
+    return began(spec, as_of)
+
+
+def contained(spec, as_of):
+    """A copy of the IR for containers of its own images: with the variables that the runner forgets."""
+    spec = copy.deepcopy(spec)
+    for executor in spec["deploymentSpec"]["executors"].values():
+        container = executor["container"]
+        variables = [f"{pair['name']}={pair['value']}" for pair in container.get("env", ())]
+        container["command"] = [*(["env", *variables] if variables else []), *container["command"]]
+    return began(spec, as_of)
+
+
+def began(spec, as_of):
+    """A copy of the IR whose runs begin at this time: the runner knows no creation time."""
+    spec = copy.deepcopy(spec)
     for task in _tasks(spec):
         parameters = task.get("inputs", {}).get("parameters", {})
-        if "began" in parameters:  # the runner knows no creation time
+        if "began" in parameters:
             assert parameters["began"]["runtimeValue"]["constant"] == "{{$.pipeline_job_create_time_utc}}"
             parameters["began"]["runtimeValue"]["constant"] = as_of
     return spec
@@ -93,12 +117,17 @@ class Ran:
         }
 
 
-def run(spec, folder, parameters, timeout=600):
-    """Run IR that `here` has prepared."""
+def run(spec, folder, parameters, timeout=600, containers=None):
+    """Run IR that `here` has prepared; or in containers, each with these arguments of the engine's."""
     folder.mkdir(parents=True)
     (folder / "pipeline.yaml").write_text(yaml.safe_dump(spec))
     root, seen = folder / "root", folder / "seen.json"
+    if containers is not None:  # whose user is another
+        for place in (root, folder / "root-workspace"):
+            place.mkdir()
+            place.chmod(0o777)
     words = [str(folder / "pipeline.yaml"), str(root), json.dumps(parameters), str(seen)]
+    words.append(json.dumps(containers) if containers is not None else "")
     done = subprocess.run(
         [sys.executable, "-c", RUN, *words], capture_output=True, text=True, check=False, timeout=timeout, cwd=folder
     )
