@@ -173,6 +173,7 @@ def _targets(given: argparse.Namespace) -> int:
 
 def _explain(given: argparse.Namespace) -> int:
     from clspec.codes import CODES
+    from clspec.report.explanation import explained
 
     if given.code is None:
         for name, code in CODES.items():
@@ -182,8 +183,7 @@ def _explain(given: argparse.Namespace) -> int:
     if name not in CODES:
         message = f"there is no code `{given.code}`: {did_you_mean(name, CODES) or '`clspec explain` lists them'}"
         raise UsageError(message)
-    code = CODES[name]
-    print(f"{name} ({code.severity.value}): {code.title}\n\n{textwrap.fill(code.text, 100)}")
+    print(explained(name))
     return 0
 
 
