@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from clspec.locking import Locked
     from clspec.mending import Mended
     from clspec.plan import Plan
+    from clspec.starting import Started
 
 __all__ = [
     "Checked",
@@ -42,6 +43,7 @@ __all__ = [
     "compile",
     "diff",
     "facts",
+    "init",
     "lock",
     "mended",
     "plan",
@@ -61,6 +63,25 @@ def check(path: str, environment: str | None = None, day: date | None = None) ->
         UsageError: the path cannot be read, or the spec has no such environment.
     """
     return pipe.read(path, environment, _or_today(day))
+
+
+def init(folder: str = ".") -> Started:
+    """Begin a project in a folder: a spec that runs, its code, lock and tests, and a workflow that runs them.
+
+    Raises:
+        UsageError: something of it is there already, cannot be written, or what runs need is not installed.
+    """
+    from clspec import starting  # noqa: PLC0415  # only a beginning needs it
+
+    _need_libraries()
+    begun = starting.started(Path(folder))
+    done = starting.write(begun)
+    try:
+        lock(str(begun.spec))
+    except BaseException:  # whatever ends it, half a beginning would keep the next one from starting
+        starting.take_back(done)
+        raise
+    return begun
 
 
 def mended(path: str, environment: str | None = None, day: date | None = None) -> Mended:
