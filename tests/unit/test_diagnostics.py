@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from clspec import api, backend
+from clspec import api, backend, check, opening
 from clspec import compile as pipe
 from clspec.cli import commands
 from clspec.codes import CODES
@@ -111,6 +111,32 @@ def test_what_fails_is_told_of_in_the_words_beside_it(code, tmp_path, monkeypatc
         out.write_text(text, encoding="utf-8")
     assert text == out.read_text(encoding="utf-8")
     assert {d.code for d in found} == {code} | ALONGSIDE.get(code, set())
+
+
+OF_MEANING = [code for code in CODES_WITH_EXAMPLE if code[3] in "346"]
+PROD = """\
+environments:
+  prod:
+    store: s3://bucket/prod
+    code: {image: "registry.example.com/pets:prod", workdir: /app}
+    sources: {photos: {freshness: 24h}}
+    training: {timeout: 2h, secrets: [{env: TOKEN}], resources: {cpu: 3, memory: 2Gi}}
+    inference: {timeout: 1h, isolation: spawn}
+"""
+
+
+@pytest.mark.parametrize("code", OF_MEANING)
+def test_what_is_judged_once_is_the_same_in_every_environment(code, tmp_path, monkeypatch):
+    made(code, page(code).fails, "", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    text = with_sections(Path(f"{code}.yaml").read_text(), PROD)
+    found = opening.opened(f"{code}.yaml", text=text)
+    ones, others = (
+        {(p.code, p.message, p.where) for rule in check._HERE for p in check._applied(rule, shaped.facts)}
+        for shaped in (found.plain, found.elsewhere["prod"])
+    )
+    # That an image or an environment is of no use is no question of an environment.
+    assert {one for one in others if one[0] not in {"CLS604"}} <= ones
 
 
 @pytest.mark.parametrize("code", CODES_WITH_EXAMPLE)
