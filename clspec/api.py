@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from clspec.locking import Locked
     from clspec.mending import Mended
     from clspec.plan import Plan
+    from clspec.resolving import Resolved
     from clspec.starting import Started
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "add",
     "check",
     "compile",
+    "config",
     "diff",
     "facts",
     "init",
@@ -120,6 +122,18 @@ def facts(path: str, environment: str | None = None, day: date | None = None) ->
     if checked.facts is None or has_errors(checked.diagnostics):
         raise InvalidSpec(checked.diagnostics)
     return checked.facts
+
+
+def config(path: str, environment: str | None = None, day: date | None = None) -> Resolved:
+    """A spec as it is meant, with where each value comes from; it may lack a lock.
+
+    Raises:
+        InvalidSpec: it has errors.
+        UsageError: there is no such path or environment.
+    """
+    from clspec import resolving  # noqa: PLC0415  # a check is quicker without
+
+    return resolving.resolve(_mendable(check(path, environment, day)), environment or "")
 
 
 def compile(  # noqa: A001

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from clspec.cli import beginning, checking, label, manifests, registry, review, running, specs
+from clspec.cli import beginning, checking, configuration, label, manifests, registry, review, running, specs
 from clspec.cli.words import EXIT_CODES, digest
 from clspec.diagnostic import did_you_mean
 
@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
 
     beginning.add_arguments(verbs)
     checking.add_arguments(verbs)
+    configuration.add_arguments(verbs)
 
     compile_ = verbs.add_parser("compile", help="emit a spec as a target's files; no user code runs", epilog=EXIT_CODES)
     compile_.add_argument("spec", nargs="?", metavar="SPEC")

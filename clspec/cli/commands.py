@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clspec.cli import beginning, checking, label, manifests, registry, review, running, specs
+from clspec.cli import beginning, checking, configuration, label, manifests, registry, review, running, specs
 from clspec.cli.arguments import parser
 from clspec.cli.words import settings
 from clspec.diagnostic import ClspecError, UsageError, did_you_mean, has_errors
@@ -190,6 +190,7 @@ def _explain(given: argparse.Namespace) -> int:
 _VERBS = {
     "init": beginning.run,
     "check": checking.run,
+    "config": configuration.run,
     "compile": _compile,
     "run": running.run,
     "lock": _lock,

@@ -68,6 +68,11 @@ def check(document: Document) -> tuple[tuple[Diagnostic, ...], Document]:
     return tuple(told.values()), rest
 
 
+def unwritable(value: Any) -> tuple[Pointer, ...]:
+    """The smallest parts of a spec, as plain values, that nobody could write."""
+    return tuple(dict.fromkeys(_blamed(_validator().iter_errors(value))))
+
+
 @cache
 def _validator() -> Any:
     import jsonschema_rs  # noqa: PLC0415  # loaded when there is something to validate
