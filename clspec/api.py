@@ -58,8 +58,10 @@ if TYPE_CHECKING:
     from clspec.past.status import Status
     from clspec.plan import Plan
     from clspec.repository import Watched
+    from clspec.resolving import Resolved
     from clspec.runs import Foreseen, Log, Run, Why
     from clspec.selection import Selection
+    from clspec.starting import Started
 
 __all__ = [
     "Checked",
@@ -69,6 +71,7 @@ __all__ = [
     "check",
     "compare",
     "compile",
+    "config",
     "data_diff",
     "data_erase",
     "data_gc",
@@ -82,6 +85,7 @@ __all__ = [
     "gc",
     "graph",
     "image",
+    "init",
     "label_decide",
     "label_export",
     "label_import",
@@ -119,6 +123,25 @@ def check(path: str, environment: str | None = None, day: date | None = None) ->
     return pipe.read(path, environment, today(day))
 
 
+def init(folder: str = ".") -> Started:
+    """Begin a project in a folder: a spec that runs, its code, lock and tests, and a workflow that runs them.
+
+    Raises:
+        UsageError: something of it is there already, cannot be written, or what runs need is not installed.
+    """
+    from clspec import outset, starting  # noqa: PLC0415  # only a beginning needs them
+
+    outset.need_libraries()
+    begun = starting.started(Path(folder))
+    done = starting.write(begun)
+    try:
+        lock(str(begun.spec))
+    except BaseException:  # whatever ends it, half a beginning would keep the next one from starting
+        starting.take_back(done)
+        raise
+    return begun
+
+
 def mended(path: str, environment: str | None = None, day: date | None = None) -> Mended:
     """A spec with all that is certain to mend it; `clspec.mending.write` writes it.
 
@@ -137,6 +160,18 @@ def plan(path: str, environment: str | None = None, day: date | None = None) -> 
         InvalidSpec: it has errors.
     """
     return shown(pipe.plan(check(path, environment, day)))
+
+
+def config(path: str, environment: str | None = None, day: date | None = None) -> Resolved:
+    """A spec as it is meant, with where each value comes from; it may lack a lock.
+
+    Raises:
+        InvalidSpec: it has errors.
+        UsageError: there is no such path or environment.
+    """
+    from clspec import resolving  # noqa: PLC0415  # a check is quicker without
+
+    return resolving.resolve(_mendable(check(path, environment, day)), environment or "")
 
 
 def compile(  # noqa: A001

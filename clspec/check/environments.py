@@ -27,25 +27,29 @@ class Elsewhere(Document):
 
     def where(self, pointer: Pointer) -> str:
         """A path with dots in it, of what is changed the path of the change."""
-        prefix = self._prefix(pointer)
+        prefix = self._prefix(self._as_written(pointer))
         if prefix is None:
             return super().where(pointer)
-        rest = super().where(pointer).removeprefix(super().where(prefix))
+        rest = super().where(pointer).removeprefix(super().where(pointer[: len(prefix)]))
         return ".".join(map(str, self.moved[prefix])) + rest
+
+    def is_changed(self, pointer: Pointer) -> bool:
+        """Whether the environment says what stands at a path, or something around it."""
+        return self._prefix(self._as_written(pointer)) is not None
 
     def without(self, pointers: Iterable[Pointer]) -> Elsewhere:
         """A copy that lacks what stands at these paths."""
         return Elsewhere(**_parts(super().without(pointers)), moved=self.moved)
 
-    def _prefix(self, pointer: Pointer) -> Pointer | None:
-        """The path of the change that a path leads into, if it does."""
-        return next((pointer[:n] for n in range(len(pointer), 0, -1) if pointer[:n] in self.moved), None)
+    def _prefix(self, written: Pointer) -> Pointer | None:
+        """The path of the change that a path, as written, leads into, if it does."""
+        return next((written[:n] for n in range(len(written), 0, -1) if written[:n] in self.moved), None)
 
     def _find(self, pointer: Pointer) -> tuple[int, int]:
         if _below(self.value, pointer) is _GONE:
             raise KeyError(pointer)
         written = self._as_written(pointer)
-        prefix = self._prefix(pointer)
+        prefix = self._prefix(written)
         if prefix is not None:
             written = (*self.moved[prefix], *written[len(prefix) :])
         return self._marks.find(written, self._whole)
@@ -74,7 +78,10 @@ def names(document: Document) -> tuple[str, ...]:
 
 
 def there(document: Document, name: str) -> Elsewhere:
-    """A document as it is in one of its environments: mappings are merged, everything else is replaced.
+    """A document as it is in one of its environments.
+
+    Mappings are merged, and so are lists whose items have a name: what has the same one is replaced in its place, what
+    is new comes last. Everything else is replaced as a whole.
 
     The environment itself must have the right shape, which names all that it may change.
     """
@@ -97,10 +104,35 @@ def _merged(
         mapping = isinstance(value, dict)
         if mapping and isinstance(base.get(key), dict):
             merged[key] = _merged(base[key], value, (*at, key), (*place, key), moved)
+        elif key in _NAMED and _have_names(base.get(key), _NAMED[key]) and _have_names(value, _NAMED[key]):
+            merged[key] = _joined(base[key], value, _NAMED[key], (*at, key), (*place, key), moved)
         elif not mapping or at not in _CLOSED:
             merged[key] = value
             moved[*at, key] = (*place, key)
     return merged
+
+
+_NAMED = {"secrets": "env"}
+"""The lists that an environment may say and whose items have a name, with the key that holds it."""
+
+
+def _have_names(items: Any, key: str) -> bool:
+    """Whether this is a list whose items all have a name of their own."""
+    names = [item.get(key) if isinstance(item, dict) else None for item in items] if isinstance(items, list) else [None]
+    return all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+
+
+def _joined(  # noqa: PLR0913, PLR0917  # what `_merged` has, and the key
+    base: list[Any], override: list[Any], key: str, at: Pointer, place: Pointer, moved: dict[Pointer, Pointer]
+) -> list[Any]:
+    """The base's items and the override's, by name; noted in `moved` as those of a mapping are."""
+    joined = list(base)
+    known = {item[key]: number for number, item in enumerate(base)}
+    for number, item in enumerate(override):
+        found = known.get(item[key], len(joined))
+        joined[found : found + 1] = [item]
+        moved[*at, found] = (*place, number)
+    return joined
 
 
 def overrides_refer_to_something(facts: Facts) -> Iterator[Diagnostic]:

@@ -5,7 +5,21 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from clspec.cli import checking, collecting, image, label, manifests, newcomers, past, registry, review, running, specs
+from clspec.cli import (
+    beginning,
+    checking,
+    collecting,
+    configuration,
+    image,
+    label,
+    manifests,
+    newcomers,
+    past,
+    registry,
+    review,
+    running,
+    specs,
+)
 from clspec.cli.words import EXIT_CODES, digest
 from clspec.diagnostic import did_you_mean
 
@@ -31,7 +45,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--color", choices=["auto", "always", "never"], default="auto", help="colours in what is shown")
     verbs = made.add_subparsers(dest="verb", metavar="COMMAND", parser_class=_Command)
 
+    beginning.add_arguments(verbs)
     checking.add_arguments(verbs)
+    configuration.add_arguments(verbs)
 
     compile_ = verbs.add_parser("compile", help="emit a spec as a target's files; no user code runs", epilog=EXIT_CODES)
     compile_.add_argument("spec", nargs="?", metavar="SPEC")

@@ -40,7 +40,8 @@ def version(document: Document) -> Diagnostic | None:
     hint = f"write `apiVersion: {KNOWN_VERSION}`"
     if isinstance(found, str) and (order := _order(found)) is not None:
         newer = order > (_order(KNOWN_VERSION) or ())
-        message = f"the file is of {'a newer' if newer else 'an older'} language, {shown(found)}; {message}"
+        age = "a newer" if newer else "an older"
+        message = f"the file is of {age} language, {shown(found)}; this clspec reads `{KNOWN_VERSION}`"
         hint = "install a newer clspec" if newer else f"write `{KNOWN_VERSION}`, and see what `clspec check` says then"
     pointer = ("apiVersion",)
     return problem("CLS210", message, path=document.path, span=document.span(pointer), hint=hint, where="apiVersion")
@@ -65,6 +66,11 @@ def check(document: Document) -> tuple[tuple[Diagnostic, ...], Document]:
         rest = rest.without(gone)
         gone = list(_blamed(e for e in _validator().iter_errors(rest.value) if not _section_missing(e)))
     return tuple(told.values()), rest
+
+
+def unwritable(value: Any) -> tuple[Pointer, ...]:
+    """The smallest parts of a spec, as plain values, that nobody could write."""
+    return tuple(dict.fromkeys(_blamed(_validator().iter_errors(value))))
 
 
 @cache

@@ -126,6 +126,37 @@ def test_mappings_are_merged_and_lists_replaced():
     assert there(value, None).facts.spec.training.resources.memory == "1Gi"
 
 
+def secret(env, name):
+    return {"env": env, "kubernetes": {"name": name, "key": "key"}}
+
+
+def test_lists_whose_items_have_names_are_merged_by_them():
+    base = [secret("A", "one"), secret("B", "one"), secret("C", "one")]
+    other = [secret("B", "two"), secret("D", "two")]
+    value = spec(training__secrets=base, environments={"prod": {"training": {"secrets": other}}})
+    found = there(value, "prod").facts
+    assert [(one.env, one.kubernetes.name) for one in found.spec.training.secrets] == [
+        ("A", "one"), ("B", "two"), ("C", "one"), ("D", "two"),
+    ]  # fmt: skip
+    document = found.document
+    places = [document.where(("training", "secrets", number, "env")) for number in range(4)]
+    assert places == [
+        "training.secrets.0.env",
+        "environments.prod.training.secrets.0.env",
+        "training.secrets.2.env",
+        "environments.prod.training.secrets.1.env",
+    ]
+    for number, written in enumerate((base[0], other[0], base[2], other[1])):
+        assert document.text_of(("training", "secrets", number, "env")).strip('"') == written["env"]
+    assert [one.env for one in there(value, None).facts.spec.training.secrets] == ["A", "B", "C"]
+
+
+def test_a_secret_that_is_the_same_anyway_is_told_of_by_itself():
+    base = [secret("A", "one"), secret("B", "one")]
+    value = spec(training__secrets=base, environments={"prod": {"training": {"secrets": [base[1]]}}})
+    assert said(value) == [("CLS317", "environments.prod.training.secrets.0")]
+
+
 def test_a_problem_stands_in_the_lines_of_the_environment():
     value = spec(**LOOP, environments={"prod": {"sources": {"fleet": {"uri": "ftp://fleet"}}}})
     (found,) = judged(value)

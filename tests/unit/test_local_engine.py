@@ -21,7 +21,19 @@ import pytest
 
 from clspec import api, code
 from clspec.backend import Workplace
-from clspec.plan import Artifact, ArtifactType, Condition, Gpu, Input, Isolation, Kind, Pipeline, Resources, Retry, Secret
+from clspec.plan import (
+    Artifact,
+    ArtifactType,
+    Condition,
+    Gpu,
+    Input,
+    Isolation,
+    Kind,
+    Pipeline,
+    Resources,
+    Retry,
+    Secret,
+)
 from clspec_local import artifacts
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine runs on Linux")
@@ -905,7 +917,11 @@ def test_a_gpu_that_is_not_there_is_a_warning_or_a_refusal(site):
     assert "asks for 1 GPU, and this machine has no GPU" in strict.notes["error"]
     loose = site.run(wants, env={"CUDA_VISIBLE_DEVICES": ""})
     assert loose.code == 0
-    assert ["train-1", "WARNED", "asks for 1 GPU, and this machine has no GPU: it runs with what is there"] in loose.told
+    assert [
+        "train-1",
+        "WARNED",
+        "asks for 1 GPU, and this machine has no GPU: it runs with what is there",
+    ] in loose.told
 
 
 def test_both_isolations_compute_the_same_with_the_same_threads(site, base, tmp_path):
