@@ -53,12 +53,12 @@ if TYPE_CHECKING:
     from clspec.image.build import Built, Wanted
     from clspec.locking import Locked
     from clspec.mending import Mended
+    from clspec.origins import Resolved
     from clspec.past.comparing import Compared
     from clspec.past.finding import Told
     from clspec.past.status import Status
     from clspec.plan import Plan
     from clspec.repository import Watched
-    from clspec.resolving import Resolved
     from clspec.runs import Foreseen, Log, Run, Why
     from clspec.selection import Selection
     from clspec.starting import Started

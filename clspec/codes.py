@@ -142,8 +142,8 @@ CODES: dict[str, Code] = {
     "CLS211": Code(
         _W,
         "read otherwise by other tools",
-        "Specs follow YAML 1.2, in which `no` is a text and `0755` the number 755. Many tools still follow YAML 1.1, in "
-        "which they are `false` and 493. Quotes, or the plain number, say the same to all of them.",
+        "Specs follow YAML 1.2, in which `no` is a text and `0755` the number 755. Many tools still follow YAML 1.1, "
+        "in which they are `false` and 493. Quotes, or the plain number, say the same to all of them.",
     ),
     # -- names and what they refer to ----------------------------------------------------------------------------
     "CLS301": Code(_E, "unknown reference", "The name refers to a dataset, source, slice or such that is not defined."),

@@ -108,7 +108,7 @@ def write(found: Mended) -> None:
             message = f"{found.before.path} was changed meanwhile: nothing was written, try again"
             raise UsageError(message)
         handle, scratch = tempfile.mkstemp(prefix=".clspec-", dir=place.parent)
-        with open(handle, "wb") as file:
+        with os.fdopen(handle, "wb") as file:
             file.write(found.after.text.encode())
             file.flush()
             os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""A spec and its surroundings as they were found: its text, its lock and its environments, of the right shape, unjudged."""
+"""A spec and its surroundings as they were found: its text, lock and environments, of the right shape, unjudged."""
 
 from __future__ import annotations
 
@@ -120,11 +120,10 @@ def _lock(path: str, called: str) -> tuple[lock.Lock | None, Document | None, tu
         hint = "install the clspec that wrote it, or a newer one"
         return None, document, (codes.problem("CLS605", message, path=called, span=place, hint=hint, where="version"),)
     if document is None or has_errors(problems):
-        reason = problems[0].message if problems else "it is not YAML"
-        place = problems[0].span if problems else None
-        hint = _hint(text or "")
-        message = f"the lock cannot be read: {reason}"
-        return None, document, (codes.problem("CLS603", message, path=called, span=place, hint=hint),)
+        told = problems[0] if problems else None
+        message = f"the lock cannot be read: {told.message if told else 'it is not YAML'}"
+        at, hint = told.span if told else None, _hint(text or "")
+        return None, document, (codes.problem("CLS603", message, path=called, span=at, hint=hint),)
     try:
         return lock.parse(document.value), document, ()
     except lock.LockError as error:

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from clspec import shape
 from clspec.check.environments import Elsewhere
+from clspec.origins import Origin, Resolved
 from clspec.spec import resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from clspec.check import Facts
-    from clspec.diagnostic import Pointer, Span
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where a value comes from: the spec, its environment, another part of the spec that it is taken over from, or none.
-
-    Without a span it is the language's default.
-    """
-
-    span: Span | None = None
-    environment: str = ""
-    over: str = ""
-    """The part of the spec that says it for this one, such as `golden.defaults`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolved:
-    """A spec without anything left open, and the origin of each value that is no mapping and no list of them."""
-
-    path: str
-    environment: str
-    value: dict[str, Any]
-    origins: dict[Pointer, Origin]
+    from clspec.diagnostic import Pointer
 
 
 def resolve(facts: Facts, environment: str) -> Resolved:
@@ -66,7 +43,7 @@ def _as_written(facts: Facts, value: dict[str, Any], taken: Mapping[Pointer, tup
                 found = found[step]
         except (KeyError, IndexError, TypeError):
             continue
-        target = value
+        target: Any = value
         for step in at[:-1]:
             target = target[step]
         target[at[-1]] = found
@@ -99,13 +76,12 @@ def _given(value: Any) -> Any:
 
 def _datasets(facts: Facts, datasets: dict[str, Any], taken: dict[Pointer, tuple[Pointer, str]]) -> None:
     """What a dataset is `like` is written out."""
-    for name in datasets:
+    for name, own in datasets.items():
         whole, last = resolved(facts.spec, name), name
         while (like := facts.spec.datasets[last].like) is not None:
             last = like
         if whole is None or last == name:
             continue
-        own = datasets[name]
         del own["like"]
         for key in ("columns", "key", "group"):
             if key not in own and (found := getattr(whole, key)) is not None:

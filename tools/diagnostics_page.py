@@ -13,24 +13,24 @@ PLACE = Path(__file__).resolve().parents[1] / "docs" / "diagnostics.md"
 HEAD = """\
 # Diagnostics
 
-`clspec check` tells every problem of a spec in one run, each with a code that stays. `clspec explain CODE` shows its page:
-why it matters, an example that shows it, one that does not, and how to mend it. The pages are
-[clspec/pages](../clspec/pages); the tests try every example in them. An `error` stops a compile; a `warning` is shown, and
-[a waiver](loop.md) accepts it for a while.
+`clspec check` tells every problem of a spec in one run, each with a code that stays. `clspec explain CODE` shows its
+page: why it matters, an example that shows it, one that does not, and how to mend it. The pages are
+[clspec/pages](../clspec/pages); the tests try every example in them. An `error` stops a compile; a `warning` is
+shown, and [a waiver](language.md#waivers) accepts it for a while.
 
     clspec check SPEC... [--format text|json|sarif|github|junit]
     clspec check SPEC --diff         # what would be mended, as a difference; nothing is written
     clspec check SPEC --fix          # write it
 
-- **One cause, one problem.** What follows from another mistake is not told: a misspelt section is one unknown key, not all
-  that is missing in it. Other places that belong to a problem are named: `first given here`.
-- **Forms.** `text` shows up to 200 problems and counts the rest; `json`, `sarif` (SARIF 2.1.0, with related places and
-  fixes), `github` (workflow commands, escaped) and `junit` (a failing case for each problem, a passing one for each spec
-  without) have all of them. A spec that cannot be read is an error in every form.
-- **`--fix` writes what is certain only**: a key with a slip in it where one key alone can be meant; `yes` where true or
-  false is needed; quotes too many or missing; units (`6 hours`, `16GiB`); quotes for what tools that read YAML 1.1 take for
-  something else. Comments and layout stay, the rest of the file keeps its bytes, the file is replaced whole or not at all,
-  and never by one with more errors: a fix that would uncover others is left for you. Once is enough.
+- **One cause, one problem.** What follows from another mistake is not told: a misspelt section is one unknown key,
+  not all that is missing in it. Other places that belong to a problem are named: `first given here`.
+- **Forms.** `text` shows up to 200 problems and counts the rest; `json`, `sarif` (SARIF 2.1.0, with related places
+  and fixes), `github` (workflow commands, escaped) and `junit` (a failing case for each problem, a passing one for
+  each spec without) have all of them. A spec that cannot be read is an error in every form.
+- **`--fix` writes what is certain only**: a key with a slip in it where one key alone can be meant; `yes` where true
+  or false is needed; quotes too many or missing; units (`6 hours`, `16GiB`); quotes for what tools that read YAML 1.1
+  take for something else. Comments and layout stay, the rest of the file keeps its bytes, the file is replaced whole
+  or not at all, and never by one with more errors: a fix that would uncover others is left for you. Once is enough.
 
 Exit codes: 0 no errors, 1 errors, 2 wrong use or a spec that cannot be read.
 

@@ -170,7 +170,7 @@ def _in_values(document: Document, *, read: bool) -> Iterator[tuple[Span, str, L
 
 
 def _strings(root: dict[str, Any], *, telling: bool) -> Iterator[tuple[Pointer, str]]:
-    """The strings of a document with their places, in no order; if asked, only those under a key that tells something."""
+    """The strings of a document with their places, in no order; or only those under a key that tells something."""
     todo: list[tuple[Pointer, Any]] = [((), root)]
     while todo:
         at, value = todo.pop()

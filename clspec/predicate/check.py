@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from clspec.diagnostic import did_you_mean
 from clspec.predicate.functions import FUNCTIONS, instead_of
@@ -78,7 +78,7 @@ class _Judge:
         self.problems.append(Problem(code, message, expression.start, expression.end, hint))
 
     def type_of(self, expression: Expression) -> ColumnType | None:
-        return _TYPE_OF[type(expression)](self, expression)
+        return self._types[type(expression)](self, expression)
 
     def _literal(self, expression: Literal) -> ColumnType | None:
         return expression.type
@@ -180,22 +180,21 @@ class _Judge:
             self.blame(operand, message, _as_literal(operand, lead[1]) or "nothing is converted by itself")
         return not strangers
 
-
-_TYPE_OF: dict[type[Expression], Callable[[_Judge, Any], ColumnType | None]] = {
-    Literal: _Judge._literal,
-    Column: _Judge._column,
-    And: _Judge._chain,
-    Or: _Judge._chain,
-    Not: _Judge._not,
-    IsNull: _Judge._null_test,
-    Comparison: _Judge._comparison,
-    Between: _Judge._between,
-    In: _Judge._in,
-    Like: _Judge._like,
-    Arithmetic: _Judge._arithmetic,
-    Negative: _Judge._negative,
-    Call: _Judge._call,
-}
+    _types: ClassVar[dict[type[Expression], Callable[[Any, Any], ColumnType | None]]] = {
+        Literal: _literal,
+        Column: _column,
+        And: _chain,
+        Or: _chain,
+        Not: _not,
+        IsNull: _null_test,
+        Comparison: _comparison,
+        Between: _between,
+        In: _in,
+        Like: _like,
+        Arithmetic: _arithmetic,
+        Negative: _negative,
+        Call: _call,
+    }
 
 
 def _joined(found: Sequence[ColumnType | None]) -> ColumnType | None:

@@ -239,7 +239,7 @@ class _Parser(Cursor):
         quoted = token.kind is Kind.QUOTED_NAME
         return Column(token.value, quoted=quoted, start=token.start, end=token.end)
 
-    def _literal(self) -> Literal | None:
+    def _literal(self) -> Literal | None:  # noqa: PLR0911  # one for each kind of literal, the frequent first
         token = self.now
         if token.kind is Kind.STRING:
             self.take()

@@ -143,7 +143,7 @@ def wrong(start: int, end: int, message: str, hint: str = "") -> PredicateError:
 
 def _tokens(text: str) -> Iterator[Token]:
     place = 0
-    for match in iter(_TOKEN.scanner(text).match, None):
+    while match := _TOKEN.match(text, place):
         group = match.lastgroup or ""
         word, place = match[group], match.end()
         kind, value, message, hint = _known(group, word)

@@ -243,7 +243,7 @@ class Builder:
         return problem.stand_in
 
     def _read_otherwise(self, told: ReadOtherwise, container: Any, key: Key) -> Scalar:
-        """A value that other tools take for something else: it is what YAML 1.2 says, and quotes would tell everybody."""
+        """A value that other tools take for something else: it is what YAML 1.2 says, and quotes tell everybody."""
         progress = self._progress
         start, end = progress.marks.bounds(progress.latest)
         text = progress.text[start:end]

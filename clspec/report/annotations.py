@@ -1,4 +1,4 @@
-"""How places and messages are written for tools: SARIF's locations, and the workflow commands that GitHub's log takes."""
+"""How places and messages are written for tools: SARIF's locations, and the workflow commands that GitHub takes."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def as_github(found: Sequence[Diagnostic], failures: Mapping[str, str]) -> str:
 
 
 def as_junit(paths: Sequence[str], found: Sequence[Diagnostic], failures: Mapping[str, str]) -> str:
-    """A suite for every spec: a failing case for each of its problems, or one that passes; an error if it has no answer.
+    """A suite for every spec: a failing case for each of its problems, or one that passes; an error if it is unread.
 
     What is said of a file beside a spec, its lock, stands in the suite of that file.
     """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clspec.diagnostic import Pointer
-    from clspec.resolving import Origin, Resolved
+    from clspec.origins import Origin, Resolved
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
@@ -67,6 +67,7 @@ def _scalar(value: Any) -> str:
     return "".join(c if c.isascii() or _seen(c) else _escape(c) for c in text).replace("\x7f", "\\x7F")
 
 
+_FOUR_DIGITS = 0xFFFF
 _FILLERS = "\u115f\u1160\u3164\uffa0"
 """Letters by their kind that nobody sees."""
 
@@ -78,7 +79,7 @@ def _seen(character: str) -> bool:
 def _escape(character: str) -> str:
     """As YAML has it, which knows no pairs of surrogates."""
     number = ord(character)
-    return f"\\U{number:08X}" if number > 0xFFFF else f"\\u{number:04X}"
+    return f"\\u{number:04X}" if number <= _FOUR_DIGITS else f"\\U{number:08X}"
 
 
 def _told(origin: Origin, path: str) -> str:

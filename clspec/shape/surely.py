@@ -58,7 +58,7 @@ def key(word: str, keys: Iterable[str], given: Iterable[str]) -> str | None:
 
 
 def _slip(word: str, name: str) -> bool:
-    """Whether one letter is wrong, missing or too many, or two have changed places; in words of three letters and more."""
+    """Whether a letter is wrong, missing or too many, or two have changed places; in words of three letters or more."""
     if min(len(word), len(name)) < _SHORTEST or abs(len(word) - len(name)) > 1 or word == name:
         return False
     same = next((at for at, (one, other) in enumerate(zip(word, name, strict=False)) if one != other), len(word))
@@ -101,7 +101,7 @@ def quantity(pattern: str, text: str) -> str | None:
     if pattern == MEMORY and len(amounts) == 1 and amounts[0][1] in _SIZES and amounts[0][0].isdigit():
         return _if_fits(MEMORY, f"{int(amounts[0][0])}{_SIZES[amounts[0][1]]}")
     if pattern == DURATION and all(unit in _TIMES for _, unit in amounts):
-        return _duration(sum(Fraction(number) * _TIMES[unit] for number, unit in amounts), amounts[-1][1])
+        return _duration(sum((Fraction(n) * _TIMES[unit] for n, unit in amounts), Fraction(0)), amounts[-1][1])
     return None
 
 

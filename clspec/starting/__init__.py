@@ -59,9 +59,9 @@ def started(folder: Path) -> Started:
     workflow = "clspec.yml" if folder == top else f"clspec-{name}.yml"
     texts = {
         folder / SPEC: _filled("clspec.yaml", known),
-        folder / _ROOT / "data.py": _filled("data.py", known),
-        folder / _ROOT / "model.py": _filled("model.py", known),
-        folder / "tests" / "test_clspec.py": _filled("test.py", known),
+        folder / _ROOT / "data.py": _filled("data.py.txt", known),
+        folder / _ROOT / "model.py": _filled("model.py.txt", known),
+        folder / "tests" / "test_clspec.py": _filled("test.py.txt", known),
         top / ".github" / "workflows" / workflow: _filled("ci.yml", known),
     }
     notes = []

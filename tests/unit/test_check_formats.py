@@ -44,8 +44,8 @@ def seen(text):
     return all(c == "\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} for c in text)
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
     shutil.copytree(CASES / "code", tmp_path / "code")
     for name in ("good", "bad"):
         shutil.copy(CASES / "valid.lock", tmp_path / f"{name}.lock")
@@ -61,7 +61,7 @@ def check(capsys, *words):
     return code, capsys.readouterr().out
 
 
-def test_sarif_is_valid_and_knows_rules_places_and_fixes(folder, capsys):
+def test_sarif_is_valid_and_knows_rules_places_and_fixes(capsys):
     code, out = check(capsys, "bad.yaml", "good.yaml", "--format", "sarif")
     log = json.loads(out)
     SARIF.validate(log)
@@ -79,7 +79,7 @@ def test_sarif_is_valid_and_knows_rules_places_and_fixes(folder, capsys):
         assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
 
 
-def test_a_spec_that_cannot_be_read_is_no_success_in_any_form(folder, capsys):
+def test_a_spec_that_cannot_be_read_is_no_success_in_any_form(capsys):
     code, out = check(capsys, "good.yaml", "gone.yaml", "--format", "sarif")
     log = json.loads(out)
     SARIF.validate(log)
@@ -97,7 +97,7 @@ def test_a_spec_that_cannot_be_read_is_no_success_in_any_form(folder, capsys):
     assert (code, json.loads(out)["errors"], len(json.loads(out)["failures"])) == (2, 1, 1)
 
 
-def test_junit_has_a_failing_case_for_each_problem_and_a_passing_one_for_a_clean_spec(folder, capsys):
+def test_junit_has_a_failing_case_for_each_problem_and_a_passing_one_for_a_clean_spec(capsys):
     code, out = check(capsys, "bad.yaml", "good.yaml", "--format", "junit")
     suites = ET.fromstring(out)
     assert (code, suites.attrib["tests"], suites.attrib["failures"]) == (1, "3", "2")
@@ -107,7 +107,7 @@ def test_junit_has_a_failing_case_for_each_problem_and_a_passing_one_for_a_clean
     assert [(case.attrib["name"], len(case)) for case in good] == [("has no problems", 0)]
 
 
-def test_text_and_json_name_the_other_places_of_a_problem(folder, capsys):
+def test_text_and_json_name_the_other_places_of_a_problem(capsys):
     code, out = check(capsys, "bad.yaml")
     assert (code, "  = first given here: bad.yaml:4:1\n" in out) == (1, True)
     found = json.loads(check(capsys, "bad.yaml", "--format", "json")[1])["diagnostics"]
@@ -117,7 +117,7 @@ def test_text_and_json_name_the_other_places_of_a_problem(folder, capsys):
     assert found[1]["fix"] == {"text": "min", "line": 20, "column": 45, "end_line": 20, "end_column": 48}
 
 
-def test_one_cause_is_told_once(folder, capsys):
+def test_one_cause_is_told_once(capsys):
     text = Path("good.yaml").read_text()
     for broken, codes in {
         text.replace("datasets:\n", "datasetz:\n"): ["CLS201"],

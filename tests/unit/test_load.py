@@ -132,6 +132,9 @@ def otherwise(text):
     return (type(ours), ours) != (type(theirs), theirs) and not dates and not exponents and not octals
 
 
+WORDS = st.sampled_from(["yes", "No", "ON", "off", "y", "n", "True", "null"])
+
+
 @settings(max_examples=400)
 @given(
     st.from_regex(r"[-+]?[0-9oxb_:.]{1,6}", fullmatch=True)

@@ -35,8 +35,8 @@ SLIPS = {
 """What stands in the spec, and how it may be written wrongly so that what was meant is certain."""
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
     shutil.copytree(CASES / "code", tmp_path / "code")
     shutil.copy(CASES / "valid.lock", tmp_path / "spec.lock")
     monkeypatch.chdir(tmp_path)
@@ -117,7 +117,7 @@ def test_only_the_places_of_the_fixes_are_others(first, parts):
     assert mending.with_fixes(f"\ufeff{text}", fixes) == f"\ufeff{wanted}"
 
 
-def test_a_fix_that_uncovers_errors_is_not_made(folder):
+def test_a_fix_that_uncovers_errors_is_not_made():
     text = spec(
         a=("    - id: dogs\n", "    - identifier: dogs\n      id: cats\n"),
         b=("  scenarios:", "  scenarois:"),
@@ -129,13 +129,13 @@ def test_a_fix_that_uncovers_errors_is_not_made(folder):
     assert found.after.text == text
 
 
-def test_two_slips_of_one_key_are_not_both_mended(folder):
+def test_two_slips_of_one_key_are_not_both_mended():
     spec(a=("store: store", "stroe: store\nstor: store"))
     found = api.mended("spec.yaml", None, DAY)
     assert [one.fix.text for one in found.before.diagnostics if one.fix] == ["store"]
 
 
-def test_a_key_that_is_given_is_not_given_again(folder):
+def test_a_key_that_is_given_is_not_given_again():
     spec(a=("store: store", "store: store\nstoer: other"))
     found = api.mended("spec.yaml", None, DAY)
     assert ([one.code for one in found.before.diagnostics], found.changed) == (["CLS201"], False)
@@ -188,7 +188,7 @@ def command(*words):
     return commands.run(["check", "--as-of", DAY.isoformat(), *words])
 
 
-def test_the_command_shows_and_then_writes(folder, capsys):
+def test_the_command_shows_and_then_writes(capsys):
     text = spec(a=("pinned: true}", "pinned: yes}  # a comment that stays"))
     assert command("spec.yaml") == 1
     assert "1 can be mended by `clspec check --fix`" in capsys.readouterr().out
@@ -204,10 +204,10 @@ def test_the_command_shows_and_then_writes(folder, capsys):
     assert (told.out, "mended CLS203" in told.err) == ("spec.yaml: no problems\n", True)
     assert Path("spec.yaml").read_text() == text.replace("pinned: yes", "pinned: true")
     assert Path("spec.yaml").stat().st_mode & 0o777 == 0o640
-    assert sorted(os.listdir()) == ["code", "spec.lock", "spec.yaml"]
+    assert sorted(path.name for path in Path().iterdir()) == ["code", "spec.lock", "spec.yaml"]
 
 
-def test_a_link_stays_one(folder):
+def test_a_link_stays_one():
     spec(a=("pinned: true", "pinned: yes"))
     Path("spec.yaml").rename("real.yaml")
     Path("spec.yaml").symlink_to("real.yaml")
@@ -216,7 +216,7 @@ def test_a_link_stays_one(folder):
     assert "pinned: true" in Path("real.yaml").read_text()
 
 
-def test_what_somebody_else_wrote_meanwhile_is_kept(folder):
+def test_what_somebody_else_wrote_meanwhile_is_kept():
     text = spec(a=("pinned: true", "pinned: yes"))
     found = api.mended("spec.yaml", None, DAY)
     Path("spec.yaml").write_text(f"{text}# more\n")
@@ -225,16 +225,16 @@ def test_what_somebody_else_wrote_meanwhile_is_kept(folder):
     assert Path("spec.yaml").read_text() == f"{text}# more\n"
 
 
-def test_a_spec_that_cannot_be_written_is_as_it_was(folder, monkeypatch, capsys):
+def test_a_spec_that_cannot_be_written_is_as_it_was(monkeypatch, capsys):
     text = spec(a=("pinned: true", "pinned: yes"))
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     assert command("spec.yaml", "--fix") == 2
     assert "cannot write spec.yaml: No space left on device" in capsys.readouterr().err
     assert Path("spec.yaml").read_text() == text
-    assert sorted(os.listdir()) == ["code", "spec.lock", "spec.yaml"]
+    assert sorted(path.name for path in Path().iterdir()) == ["code", "spec.lock", "spec.yaml"]
 
 
-def test_a_secret_beside_a_fix_is_not_shown(folder, capsys):
+def test_a_secret_beside_a_fix_is_not_shown(capsys):
     spec(a=("pinned: true}", "pinned: yes}  # https://me:hunter22@example.com/"))
     assert command("spec.yaml", "--diff") == 1
     told = capsys.readouterr()
@@ -242,10 +242,9 @@ def test_a_secret_beside_a_fix_is_not_shown(folder, capsys):
     assert "hunter22" not in told.out + told.err
 
 
-def test_no_comment_and_no_layout_is_lost(folder):
-    text = spec(
-        a=("checks: [{metric: recall, class: dog, min: 0.9}]", "checks:   # why\n        -   {metrc:   recall,\n            class: dog, min: '0.9'}   # so"),
-    )  # fmt: skip
+def test_no_comment_and_no_layout_is_lost():
+    odd = "checks:   # why\n        -   {metrc:   recall,\n            class: dog, min: '0.9'}   # so"
+    text = spec(a=("checks: [{metric: recall, class: dog, min: 0.9}]", odd))
     found = api.mended("spec.yaml", None, DAY)
     assert found.after.text == text.replace("metrc:", "metric:").replace("'0.9'", "0.9")
     assert re.findall("#.*", found.after.text) == ["# why", "# so"]
