@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from clspec.backend import Happening, Outcome, Permission
     from clspec.plan import Plan
+    from clspec.runs import Foreseen
     from clspec.selection import Selection
 
 
@@ -50,6 +51,20 @@ def run_plan(  # noqa: PLR0913  # a run has this many sides
         watch=watch,
         strict_resources=strict_resources,
     )
+
+
+def foresee_plan(
+    path: str, pipeline: str, given: Mapping[str, str], selection: Selection = WHOLE
+) -> tuple[Foreseen, ...]:
+    """What would become of each step of a plan if a run began now; see `clspec.api.foresee`.
+
+    Raises:
+        UsageError: the file is no plan, has no such pipeline or step, or what a partial run needs is missing.
+    """
+    made = planned.read(Path(path))
+    refuse_unknown(path, pipeline, made)
+    place = _place(path, made, pipeline, given)
+    return tuple(runner().plan(made, pipeline, place, environment="", selection=selection))
 
 
 def runner() -> backend.Runner:

@@ -111,7 +111,7 @@ def _run(given: argparse.Namespace, permission: Permission | None, selection: Se
         return outset.run_plan(
             given.spec,
             given.pipeline,
-            {name: getattr(given, name) for name in _OF_A_PLAN if getattr(given, name)},
+            _of_a_plan(given),
             jobs=given.jobs,
             as_of=given.as_of,
             allow_both=permission,
@@ -135,6 +135,11 @@ def _run(given: argparse.Namespace, permission: Permission | None, selection: Se
     )
 
 
+def _of_a_plan(given: argparse.Namespace) -> dict[str, str]:
+    """What was said of what a plan leaves open."""
+    return {name: getattr(given, name) for name in _OF_A_PLAN if getattr(given, name)}
+
+
 def _is_plan(given: argparse.Namespace) -> bool:
     return bool(given.spec) and given.spec.endswith(".json")
 
@@ -149,8 +154,8 @@ def _refuse_mixed(given: argparse.Namespace) -> None:
     if named and not _is_plan(given):
         message = f"a spec says where its code and its store are: {named[0]} is for `clspec run --local PLAN.json`"
         raise UsageError(message)
-    if _is_plan(given) and (given.target or given.env or given.plan):
-        word = "--target" if given.target else "--env" if given.env else "--plan"
+    if _is_plan(given) and (given.target or given.env):
+        word = "--target" if given.target else "--env"
         message = f"{given.spec} is a compiled plan, which runs with --local as it is: {word} is for specs"
         raise UsageError(message)
     if given.target and given.strict_resources:
@@ -173,15 +178,21 @@ def _plan(given: argparse.Namespace, selection: Selection) -> int:
     """Show what would run, and why."""
     from dataclasses import asdict
 
-    from clspec import api
     from clspec.cli import telling
 
     if given.progress != "auto":
         message = "--plan runs nothing, so that there is no --progress; for JSON there is --format json"
         raise UsageError(message)
-    found = api.foresee(
-        specs.path(given), given.pipeline, environment=given.env, as_of=given.as_of, selection=selection
-    )
+    if _is_plan(given):
+        from clspec import outset
+
+        found = outset.foresee_plan(given.spec, given.pipeline, _of_a_plan(given), selection)
+    else:
+        from clspec import api
+
+        found = api.foresee(
+            specs.path(given), given.pipeline, environment=given.env, as_of=given.as_of, selection=selection
+        )
     if given.format == "json":
         print(json.dumps([asdict(one) for one in found], indent=2))
         return 0

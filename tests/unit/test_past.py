@@ -198,6 +198,14 @@ def test_the_text_of_a_plan_and_its_json_say_the_same(told, capsys):
     assert {one["will"] for one in steps} == {"run", "up to date"}
 
 
+def test_a_compiled_plan_is_foreseen_like_its_spec(told, tmp_path, capsys):
+    api.write(api.compile(told.spec, "local").bundle, tmp_path)
+    places = ["--code", told.root / "code", "--folder", told.root]
+    code, text = shown(capsys, "run", "--local", tmp_path / "plan.json", "--plan", "--format", "json", *places)
+    assert code == 0
+    assert {one["step"]: one["will"] for one in json.loads(text)} == {n: one.will for n, one in told.foreseen().items()}
+
+
 def test_why_names_differences_by_their_path(told, capsys):
     why = api.why("train-seed-1", path=told.spec)
     assert why.step.reasons == ("params.trim 0.05 -> 0.2", "code: fruit.py changed")
