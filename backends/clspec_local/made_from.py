@@ -68,9 +68,9 @@ class Making:
         return self._code(json.loads(step.config))[0].elsewhere
 
     def _code(self, config: Mapping[str, Any]) -> tuple[Reach, dict[str, str]]:
-        if not _runs_code(config):
-            return _NOTHING, {}
         named, opaque = _named(config)
+        if not _runs_code(config) or not (named or opaque):
+            return _NOTHING, {}
         if (named, opaque) not in self._reached:
             found = reach(self._root, named, opaque, _beside(self._root), Path.read_bytes)
             digests = {name: self._stamps.of_file(str(path)) for name, path in sorted(found.files.items())}
@@ -108,7 +108,7 @@ def _distributions() -> set[str]:
 
 
 def _runs_code(config: Mapping[str, Any]) -> bool:
-    """Whether a step with this configuration runs user code: then it holds the digest of the whole code root."""
+    """Whether a configuration holds the digest of the whole code root, as that of a step which runs user code does."""
     call = config.get("call")
     return config.get("code") is not None or (isinstance(call, dict) and call.get("code") is not None)
 

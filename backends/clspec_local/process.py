@@ -25,8 +25,10 @@ Levels = tuple[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], ...]
 
 _PROGRAM: Levels = ((("clspec.step.program",), ()),)
 _DATA = (("pyarrow", "pyarrow.parquet", "pyarrow.compute", "clspec.step.job"), ())
-_LIGHT = frozenset((Kind.CONCLUDE, Kind.NOTIFY))
+_LIGHT = frozenset((Kind.CONCLUDE, Kind.NOTIFY, Kind.REPORT))
 """The kinds that do without the data libraries."""
+_LATE = {Kind.REPORT: ("jinja2",)}
+"""What the kinds load only when they are at work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +156,7 @@ def levels(work: Work) -> Levels:
     if work.torch:  # it reads its number of threads when it is loaded
         threads = str(work.threads)
         found = (*found, (("torch",), (("MKL_NUM_THREADS", threads), ("OMP_NUM_THREADS", threads))))
-    return (*found, ((f"clspec.step.{work.kind.value}",), ()))
+    return (*found, ((f"clspec.step.{work.kind.value}", *_LATE.get(work.kind, ())), ()))
 
 
 class Process:

@@ -40,9 +40,11 @@ ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that ask a program to end."""
 
 
-def supervise(work: dict[str, Any], channel: socket.socket) -> bool:
-    """Run a step and tell the engine its process and how it ended; whether the engine is still there."""
-    scratch = tempfile.mkdtemp(prefix="clspec-")
+def supervise(work: dict[str, Any], scratch: str, channel: socket.socket) -> bool:
+    """Run a step and tell the engine its process and how it ended; whether the engine is still there.
+
+    `scratch` is the folder for its temporary files, empty before and after.
+    """
     supervisor = os.getpid()
     worker = os.fork()
     if worker == 0:
@@ -52,8 +54,17 @@ def supervise(work: dict[str, Any], channel: socket.socket) -> bool:
     there = _tell(channel, {"pid": worker})
     status, peak, there = _watch(worker, channel if there else None)
     end_orphans()
-    shutil.rmtree(scratch, ignore_errors=True)
+    _empty(scratch)
     return there and _tell(channel, {"status": status, "peak": peak})
+
+
+def _empty(scratch: str) -> None:
+    with suppress(OSError):
+        if not os.listdir(scratch):  # noqa: PTH208  # looked at after every step
+            return
+    shutil.rmtree(scratch, ignore_errors=True)
+    with suppress(OSError):
+        os.mkdir(scratch, 0o700)  # noqa: PTH102
 
 
 def become_subreaper() -> None:

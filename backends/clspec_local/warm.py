@@ -11,9 +11,11 @@ import gc
 import importlib
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -42,7 +44,12 @@ def _serve(channel: socket.socket) -> NoReturn:
         for number in (*ASKING, signal.SIGQUIT):  # the step's business: it is asked, and waited for
             signal.signal(number, signal.SIG_IGN)
         become_subreaper()
-        _answer(channel, _Children())
+        scratch: list[str] = []
+        try:
+            _answer(channel, _Children(), scratch)
+        finally:
+            for folder in scratch:
+                shutil.rmtree(folder, ignore_errors=True)
         code = 0
     except BaseException:  # noqa: BLE001  # nothing may unwind into the frames of what this was forked from
         traceback.print_exc()
@@ -50,7 +57,8 @@ def _serve(channel: socket.socket) -> NoReturn:
         os._exit(code)
 
 
-def _answer(channel: socket.socket, children: _Children) -> None:
+def _answer(channel: socket.socket, children: _Children, scratch: list[str]) -> None:
+    """Do what is asked; whoever runs steps puts the folder for their temporary files on the list."""
     poll = select.poll()
     poll.register(channel, select.POLLIN)
     while True:
@@ -70,8 +78,11 @@ def _answer(channel: socket.socket, children: _Children) -> None:
                 os.close(descriptor)  # type: ignore[arg-type]  # whoever waits at the other end sees that it is closed
         elif descriptor is not None:
             children.fork(asked, descriptor, channel)
-        elif not supervise(asked, channel):
-            return
+        else:
+            if not scratch:
+                scratch.append(tempfile.mkdtemp(prefix="clspec-"))
+            if not supervise(asked, scratch[0], channel):
+                return
 
 
 class _Children:
