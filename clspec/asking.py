@@ -6,11 +6,12 @@ The api hands these on under its own name.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clspec import compile as pipe
 from clspec.diagnostic import UsageError, did_you_mean
-from clspec.project import state_of
+from clspec.project import root_of, state_of
 from clspec.stewarding import today
 
 if TYPE_CHECKING:
@@ -79,15 +80,16 @@ def explain(code: str) -> Code:
 
 
 def gc(
-    path: str,
+    path: str | None = None,
     keep: int = 10,
     older_than: timedelta | None = None,
     *,
     dry_run: bool = False,
     now: datetime | None = None,
 ) -> Collected:
-    """Let go of runs of the spec's project, and of the results that only they used; the store is not touched.
+    """Let go of runs of a spec's project, and of the results that only they used; the store is not touched.
 
+    Without a spec it is the project that this process is in.
     The `keep` newest runs of every pipeline stay, the newest that passed, those that registered a model, and with
     `older_than` all that are younger. With `dry_run` it says what would go.
 
@@ -104,4 +106,5 @@ def gc(
     assert isinstance(collector, backend.Collector)  # the local target keeps runs
     wanted = backend.Wanted(keep=keep, older_than=older_than)
     collection = collector.waste if dry_run else collector.collect
-    return collection(state_of(path), wanted, now or datetime.now(tz=UTC))
+    state = root_of(Path.cwd()) / ".clspec" if path is None else state_of(path)
+    return collection(state, wanted, now or datetime.now(tz=UTC))

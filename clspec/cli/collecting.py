@@ -7,7 +7,6 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from clspec.cli import specs
 from clspec.cli.words import EXIT_CODES, positive
 from clspec.report.diagnostics import visible
 
@@ -24,7 +23,7 @@ def add_arguments(verbs: Any) -> None:
     gc = verbs.add_parser(
         "gc", help="remove runs, and kept results that only they used, from .clspec", epilog=EXIT_CODES
     )
-    gc.add_argument("--spec", metavar="SPEC", help="a spec of the project")
+    gc.add_argument("--spec", metavar="SPEC", help="a spec of the project; default: the one that you are in")
     gc.add_argument("--keep", type=positive, metavar="N", help=f"of each pipeline the newest N stay; default: {_KEPT}")
     gc.add_argument("--older-than", type=_age, metavar="AGE", help="only what is older goes: 30d, 12h, 90m")
     gc.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
@@ -43,7 +42,7 @@ def run(given: argparse.Namespace) -> int:
     from clspec import api
 
     keep = given.keep or (1 if given.older_than is not None else _KEPT)
-    found = api.gc(specs.path(given), keep, given.older_than, dry_run=given.dry_run, now=datetime.now(tz=UTC))
+    found = api.gc(given.spec, keep, given.older_than, dry_run=given.dry_run, now=datetime.now(tz=UTC))
     for entry in found.waste:
         print(f"{entry.why:<7}  {entry.size:>14}  {visible(entry.path)}")
     print(_summary(found, "would go" if given.dry_run else "removed"))

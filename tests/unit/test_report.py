@@ -358,9 +358,7 @@ def test_junit_holds_whatever_anybody_said_as_text():
 
 
 def test_a_run_is_read_as_it_was_written():
-    step = Stepped(
-        id="a", kind="pin", needs=("b",), state="done", began=1.0, seconds=2.0, outputs=(("x", "artifacts/x"),)
-    )
+    step = Stepped(id="a", kind="pin", needs=("b",), state="done", began=1.0, seconds=2.0)
     found = ended(3, "a", step)
     assert ran.read(found.plain()) == found
     with pytest.raises(ValueError, match="format"):
