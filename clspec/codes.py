@@ -347,7 +347,9 @@ CODES: dict[str, Code] = {
     ),
     # -- what a target can and cannot say ------------------------------------------------------------------------
     "CLS501": Code(
-        _E, "no image", "Steps on a cluster run in an image: give `code.image` and `code.workdir`; `clspec image` builds one."
+        _E,
+        "no image",
+        "Steps on a cluster run in an image: give `code.image` and `code.workdir`; `clspec image` builds one.",
     ),
     "CLS502": Code(
         _E,
