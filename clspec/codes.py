@@ -347,13 +347,15 @@ CODES: dict[str, Code] = {
     ),
     # -- what a target can and cannot say ------------------------------------------------------------------------
     "CLS501": Code(
-        _E, "no image", "Steps on a cluster run in an image: give `code.image` (by digest) and `code.workdir`."
+        _E,
+        "no image",
+        "Steps on a cluster run in an image: give `code.image` and `code.workdir`; `clspec image` builds one.",
     ),
     "CLS502": Code(
         _E,
         "floating image",
         "A tag can mean another image tomorrow. Write `name@sha256:...`, or record what the tag means now with "
-        "`clspec lock SPEC --image sha256:...`.",
+        "`clspec lock SPEC --image sha256:...`, or build and push it with `clspec image SPEC --push`.",
     ),
     "CLS503": Code(_W, "trigger not expressed", "The target cannot start a run on this event; something else must."),
     "CLS504": Code(_W, "hint not kept", "The target cannot pass on this hint; the run means the same without it."),

@@ -38,6 +38,7 @@ def base():
     if "VERSION_CODENAME" not in release or shutil.which("mmdebstrap") is None:
         pytest.skip("a base image is made by mmdebstrap, which is not installed")
     words = ["mmdebstrap", "--mode=root", "--quiet", "--variant=essential", f"--include={PACKAGES}"]
+    words += [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "info", "locale", "i18n")]
     made = subprocess.Popen(
         [*words, release["VERSION_CODENAME"].strip('"'), "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

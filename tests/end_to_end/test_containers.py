@@ -120,7 +120,7 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def project(registry, tmp_path_factory):
+def project(engine, registry, tmp_path_factory):
     """The smallest spec with an image, built and pushed; secrets lie everywhere but in the code."""
     folder = tmp_path_factory.mktemp("containers") / "project"
     shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns("__pycache__", "*.lock"))
@@ -146,7 +146,8 @@ def project(registry, tmp_path_factory):
     done = made.clspec("image", *words, HOME=str(folder), API_TOKEN=f"{CANARY}-variable")
     assert done.returncode == 0, done.stdout + done.stderr
     containers.open_to_all(folder / ".clspec")
-    return replace(made, said=done.stdout + done.stderr)
+    yield replace(made, said=done.stdout + done.stderr)
+    engine.images.remove(name, force=True)
 
 
 # -- the image ---------------------------------------------------------------------------------------------------------
@@ -239,6 +240,7 @@ def case(request, project, tmp_path_factory):
     mine = found.copy(found.folder.parent / "mine")
     exit_code, made = mine.locally()
     assert exit_code == (0 if request.param else 1)
+    assert {("train-seed-1", "model"), ("predict-seed-1", "predictions"), ("gate", "verdict")} <= set(made)
     return Case(found, request.param, made)
 
 
