@@ -105,6 +105,8 @@ def _look_for_doubles(root: Any) -> None:
         if isinstance(node, yaml.MappingNode):
             keys: set[str] = set()
             for key, value in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    raise NotYaml("a key is a text, not a list or a mapping", _at(key.start_mark))
                 if key.value in keys and key.value != "<<":
                     raise NotYaml(f"the key `{key.value}` stands twice", _at(key.start_mark))
                 keys.add(key.value)

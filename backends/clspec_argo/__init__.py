@@ -65,9 +65,9 @@ class ArgoBackend:
             raise EmitError(found)
         return bundle
 
-    def lint(self, text: str, path: str) -> Sequence[Diagnostic]:
+    def lint(self, text: str, path: str, schemas: Sequence[str] = ()) -> Sequence[Diagnostic]:
         """What is wrong with manifests from anywhere: what Argo refuses is an error, what we would not do a warning."""
-        return lint(text, path)
+        return lint(text, path, schemas)
 
     def submit(  # noqa: PLR0913, PLR0917  # the protocol's own
         self, plan: Plan, pipeline: str, options: Options, cluster: Cluster, occasion: Occasion, follow: Follow | None

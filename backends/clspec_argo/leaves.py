@@ -156,13 +156,13 @@ def _set(template: Mapping[str, Any]) -> Iterator[Finding]:
     found = list(items(template, "containerSet", "containers"))
     if not found:
         yield ("containerSet",), "no containers"
-    names = {one.get("name") for _, one in found}
+    names = {str(one.get("name")) for _, one in found}
     yield from doubles("container", ((("containerSet", *p), one.get("name")) for p, one in found))
     for place, one in found:
         if not one.get("image") or not one.get("name"):
             yield ("containerSet", *place), "a container has a name and an image"
         for need in listed(one.get("dependencies")):
-            if need not in names or need == one.get("name"):
+            if str(need) not in names or need == one.get("name"):
                 yield ("containerSet", *place), f"container {one.get('name')} waits for {need}"
 
 

@@ -35,7 +35,7 @@ def required(template: Mapping[str, Any], sort: str) -> Iterator[str]:
 def hooks(found: Mapping[str, Any], known: Mapping[str, Any], place: Place, *, elsewhere: bool) -> Iterator[Finding]:
     """Hooks call something, and say when unless it is at the exit."""
     for name, hook in found.items():
-        called = mapping(hook).get("template")
+        called = str(mapping(hook).get("template") or "")
         if called and "templateRef" not in hook and called not in known and not elsewhere and "{{" not in called:
             yield (*place, name), f"hook {name}: no template {called}"
         if not called and "templateRef" not in mapping(hook):

@@ -121,18 +121,18 @@ def _starts(spec: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Findi
     """Entry, exit and hooks name templates that are there."""
     elsewhere = "workflowTemplateRef" in spec
     for key in ("entrypoint", "onExit"):
-        name = spec.get(key)
-        if name and name not in known and not elsewhere and "{{" not in str(name):
+        name = str(spec.get(key) or "")
+        if name and name not in known and not elsewhere and "{{" not in name:
             yield (key,), f"{key}: no template {name}"
-        elif str(name) in known:
-            yield from _supplied(spec, known[str(name)], key)
+        elif name in known:
+            yield from _supplied(spec, known[name], key)
     yield from hooks(mapping(spec.get("hooks")), known, ("hooks",), elsewhere=elsewhere)
 
 
 def _supplied(spec: Mapping[str, Any], template: Mapping[str, Any], key: str) -> Iterator[Finding]:
     """The template that a run begins or ends with is given the run's own arguments."""
     for sort in ("parameters", "artifacts"):
-        has = {item.get("name") for _, item in items(spec, "arguments", sort)}
+        has = {str(item.get("name")) for _, item in items(spec, "arguments", sort)}
         for name in required(template, sort):
             if name not in has:
                 yield (key,), f"{key} {template.get('name')} is not given {name}"

@@ -194,11 +194,10 @@ def _call(task: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[str]:
     if "template" in task and name not in known and "{{" not in name:
         yield f"no template {name}"
     target = known.get(name) if "template" in task else task.get("inline")
-    if "inputs" not in mapping(target):
-        return
+    taken = mapping(mapping(target).get("inputs"))
     for sort in ("parameters", "artifacts"):
-        if sort in mapping(target)["inputs"]:
-            has = {item.get("name") for _, item in items(task, "arguments", sort)}
+        if sort in taken:
+            has = {str(item.get("name")) for _, item in items(task, "arguments", sort)}
             yield from (f"is not given {need}" for need in required(mapping(target), sort) if need not in has)
 
 
@@ -215,7 +214,7 @@ def _arguments(task: Mapping[str, Any]) -> Iterator[str]:
         if "value" not in parameter and "valueFrom" not in parameter:
             yield f"argument {parameter.get('name')} has no value"
     for sort in ("parameters", "artifacts"):
-        names = [item.get("name") for _, item in items(task, "arguments", sort)]
+        names = [str(item.get("name")) for _, item in items(task, "arguments", sort)]
         if len(set(names)) < len(names):
             yield from (f"two arguments {name}" for name in dict.fromkeys(names) if names.count(name) > 1)
     for _, artifact in items(task, "arguments", "artifacts"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,13 @@ def add_arguments(verbs: Any) -> None:
         "lint-manifest", help="judge a target's manifests, wherever they are from", epilog=EXIT_CODES
     )
     lint.add_argument("files", nargs="+", metavar="FILE")
+    lint.add_argument(
+        "--schema",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a JSON Schema or a custom resource definition that says which fields there are (argo)",
+    )
     lint.add_argument("--target", "-t", required=True, metavar="NAME", help="`clspec targets` lists them")
 
 
@@ -35,8 +43,12 @@ def run(given: argparse.Namespace) -> int:
     if judge is None:
         message = f"target `{given.target}` judges no manifests"
         raise UsageError(message)
+    if given.schema and "schemas" not in inspect.signature(judge).parameters:
+        message = f"target `{given.target}` knows its fields by itself: leave --schema out"
+        raise UsageError(message)
+    more = {"schemas": tuple(given.schema)} if given.schema else {}
     texts = {path: _read(path) for path in dict.fromkeys(given.files)}
-    found = tuple(problem for path, text in texts.items() for problem in judge(text, path))
+    found = tuple(problem for path, text in texts.items() for problem in judge(text, path, **more))
     colours = given.color == "always" or (given.color == "auto" and sys.stdout.isatty())
     print(shown.as_text(found, texts, colours=colours) if found else f"{', '.join(texts)}: no problems\n", end="")
     return 1 if has_errors(found) else 0

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from clspec.diagnostic import Severity
-from clspec_argo import lint
+from clspec_argo import events, house, lint, rules
+from tests.argo_made import manifest
 
 FLOW = """
 apiVersion: argoproj.io/v1alpha1
@@ -232,3 +233,59 @@ def test_linting_changes_nothing():
     before = copy.deepcopy(document)
     lint(yaml.safe_dump(document))
     assert document == before
+
+
+WRONG = (
+    [],
+    ["a"],
+    [["a"]],
+    {},
+    {"a": [1]},
+    "x",
+    "",
+    -1,
+    True,
+    None,
+    [None],
+    [{}],
+    [{"name": ["a"]}],
+    {"name": {}},
+    1.5,
+)
+
+
+def places(value, place=()):
+    yield place
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from places(item, (*place, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from places(item, (*place, index))
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_whatever_stands_where_it_should_not_is_judged_and_no_fault(number):
+    whole = manifest(number) if number else yaml.safe_load(FLOW)
+    for place in list(places(whole))[1:]:
+        for wrong in WRONG:
+            document = copy.deepcopy(whole)
+            holder = document
+            for step in place[:-1]:
+                holder = holder[step]
+            holder[place[-1]] = wrong
+            for judge in (rules.judge, house.judge, events.judge):
+                list(judge(document))  # a rule that trips over a type would show the user a traceback
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-01-01: a", "1: a", "true: a", "? [a]\n: b", "a: 2024-01-01", "a: !!binary aGk="]
+)
+def test_keys_and_values_of_other_types_are_no_fault(text):
+    head = (
+        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: a}\nspec:\n  entrypoint: a\n  templates:\n"
+    )
+    lint(
+        f"{head}  - {{name: a, container: {{image: a}}}}\n  labels:\n"
+        + "".join(f"    {x}\n" for x in text.splitlines())
+    )
