@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -33,8 +35,9 @@ class Written(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 def as_json(plan: Plan) -> str:
-    """A plan as the text of a file that `read` reads: the same plan, the same bytes."""
-    text = msgspec.json.encode(Written(api_version=API_VERSION, kind=KIND, plan=plan))
+    """A plan as the text of a file that `read` reads: the same plan, the same bytes, wherever the spec lies."""
+    placeless = replace(plan, spec=PurePath(plan.spec).name)
+    text = msgspec.json.encode(Written(api_version=API_VERSION, kind=KIND, plan=placeless))
     return msgspec.json.format(text, indent=1).decode() + "\n"
 
 

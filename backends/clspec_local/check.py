@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from clspec.codes import problem
 from clspec.diagnostic import in_order
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from clspec.diagnostic import Diagnostic
     from clspec.plan import Plan, Step
 
+_HALF = re.compile("[\ud800-\udfff]")
+
 
 def check(plan: Plan) -> tuple[Diagnostic, ...]:
     """A problem for each hint and each trigger that has no effect here."""
@@ -21,6 +26,9 @@ def check(plan: Plan) -> tuple[Diagnostic, ...]:
 
 
 def _found(plan: Plan) -> Iterator[Diagnostic]:
+    if (odd := _odd(msgspec.to_builtins(plan))) is not None:
+        message = f"no file can hold the text {odd!a:.80}: it has half a character"
+        yield problem("CLS508", message, path=plan.spec, hint="leave it out")
     for pipeline in plan.pipelines:
         for step in pipeline.steps:
             for hint in _unused_hints(step):
@@ -43,6 +51,14 @@ def _found(plan: Plan) -> Iterator[Diagnostic]:
                 hint="start `clspec run` from your CI or a timer",
                 where=trigger.where,
             )
+
+
+def _odd(value: Any) -> str | None:
+    """A text in the plan that is no Unicode, if there is one."""
+    if isinstance(value, str):
+        return None if value.isascii() or not _HALF.search(value) else value
+    below = (*value, *value.values()) if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return next((odd for item in below if (odd := _odd(item)) is not None), None)
 
 
 def _machines(plan: Plan, step: Step) -> Diagnostic:

@@ -10,8 +10,6 @@ from clspec.testing import BackendContract, ReadPipeline, ReadStep
 
 
 class TestLocal(BackendContract):
-    indifferent_to = frozenset({"image", "workdir"})  # steps run in the environment and with the code of this machine
-
     @pytest.fixture
     def backend(self):
         return clspec_local.backend
@@ -20,7 +18,11 @@ class TestLocal(BackendContract):
         return super().golden_folder(plan) / "local"
 
     def read_back(self, bundle):
-        return {file.removesuffix(".py"): ReadPipeline(steps=_steps(text)) for file, text in bundle.items()}
+        return {
+            file.removesuffix(".py"): ReadPipeline(steps=_steps(text))
+            for file, text in bundle.items()
+            if file.endswith(".py")
+        }
 
 
 def _steps(text):

@@ -119,7 +119,7 @@ def test_the_output_folder_can_be_chosen_and_written_again(tiny):
     out = tiny.parent / "some" / "where"
     for _ in range(2):
         assert clspec("compile", tiny, "-t", "local", "-o", out, cwd=tiny.parent).returncode == 0
-        assert list(tree(out)) == ["regression.py"]
+        assert list(tree(out)) == ["plan.json", "regression.py"]
     assert not (tiny.parent / "build").exists()
 
 
