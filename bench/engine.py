@@ -161,7 +161,9 @@ PEERS = {"make": (makefile, 300), "doit": (dodo, 300), "snakemake": (snakefile, 
 
 def has(name: str) -> bool:
     if name == "kfp":
-        return subprocess.run([sys.executable, "-c", "import kfp.local"], capture_output=True, check=False).returncode == 0
+        return (
+            subprocess.run([sys.executable, "-c", "import kfp.local"], capture_output=True, check=False).returncode == 0
+        )
     return shutil.which(name) is not None
 
 
@@ -231,8 +233,15 @@ for _ in range(10):
     best = min(best, (cpu() - before) / 20)
 print(best)
 """
-    alone = {**OWN, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=alone, cwd=ROOT)
+    alone = {
+        **OWN,
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    }
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=alone, cwd=ROOT
+    )
     return float(told.stdout)
 
 
@@ -375,7 +384,9 @@ def user_steps(scratch: Path, table: Table, rounds: int) -> None:
             many.append(cost(*reversed(peer("make", scratch, 302))))
         table.row("a step with a command, CPU", commands.cpu, (least(many).cpu - least(few).cpu) / 300, "make", 2.0)
     colds = each("cold", Isolation.SPAWN, by_command=False)
-    limit = least([cost([sys.executable, "-c", "import clspec.step.program, clspec.step.train"], ROOT) for _ in range(5)])
+    limit = least(
+        [cost([sys.executable, "-c", "import clspec.step.program, clspec.step.train"], ROOT) for _ in range(5)]
+    )
     empty = least([cost([sys.executable, "-c", "pass"], ROOT) for _ in range(5)])
     table.row("a Python step, cold, CPU", colds.cpu, limit.cpu, "Python that imports the step program", 1.35)
     table.row("  of which is Python itself, CPU", empty.cpu, limit.cpu, "the same")

@@ -15,7 +15,7 @@ HEAD = """\
 
 `clspec check` tells every problem of a spec in one run, each with a code that stays. `clspec explain CODE` shows its
 page: why it matters, an example that shows it, one that does not, and how to mend it. The pages are
-[clspec/pages](../clspec/pages); the tests try every example in them. An `error` stops a compile; a `warning` is
+`clspec/pages`; the tests try every example in them. An `error` stops a compile; a `warning` is
 shown, and [a waiver](language.md#waivers) accepts it for a while.
 
     clspec check SPEC... [--format text|json|sarif|github|junit]

@@ -113,7 +113,7 @@ def test_wrong_use_is_2_and_says_how_it_goes(capsys, arguments):
         (["chekc"], "there is no `chekc`: did you mean `check`?"),
         (["label", "lst"], "there is no `lst`: did you mean `list`?"),
         (["models", "--format", "jsno"], "there is no `jsno`: did you mean `json`?"),
-        (["xyz"], "there is no `xyz`: known: `check`, `compile`, "),
+        (["xyz"], "there is no `xyz`: known: `init`, `check`, `config`, `compile`, "),
     ],
 )
 def test_a_slip_in_a_command_is_told_what_was_meant(capsys, said, hint):

@@ -3,8 +3,9 @@
 An example is put into `tests/diagnostics/valid.yaml` in place of the sections that it has, and checked with that lock
 or with `CODE.lock` (`CODE.good.lock` for what passes). What is said of what fails stands in `CODE.out`. Words after an
 example's language: `whole` takes it as it stands, `target=NAME` compiles it (with `set.KEY=VALUE`), `no-lock` leaves
-the lock out, `lock` is the lock and `lock-with` a part added to it, `manifest` is a target's file, `escaped` reads escapes
-such as `\\xff` as bytes, `padded=N` fills it up to N bytes. `CLSPEC_WRITE_DIAGNOSTICS=1` writes the `.out` files anew.
+the lock out, `lock` is the lock and `lock-with` a part added to it, `manifest` is a target's file, `escaped` reads
+escapes such as `\\xff` as bytes, `padded=N` fills it up to N bytes. `CLSPEC_WRITE_DIAGNOSTICS=1` writes the `.out`
+files anew.
 """
 
 import json
