@@ -275,7 +275,7 @@ def real(code, api=None):
             found = cluster.secrets[source["name"], source["key"]] if source else variable["value"]
             variables[variable["name"]] = found
         arguments = [
-            re.sub(r"^([-\w]+)=/tmp/", lambda m: f"{m[1]}={root}/tmp/", expanded(a, variables))
+            re.sub(r"^([-\w]+=)?/tmp/clspec/", lambda m: f"{m[1] or ''}{root}/tmp/clspec/", expanded(a, variables))
             for a in container["args"]
         ]
         arguments[arguments.index("--code") + 1] = str(code)
