@@ -304,6 +304,8 @@ class Cluster:
     host: str
     namespace: str = ""
     token: str = ""
+    call: Callable[[tuple[str, ...], str], tuple[int, str, str]] | None = None
+    """Runs a program that reaches the cluster, with this on its input; gives exit code, output and errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

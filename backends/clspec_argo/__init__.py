@@ -73,15 +73,18 @@ class ArgoBackend:
         self, plan: Plan, pipeline: str, options: Options, cluster: Cluster, occasion: Occasion, follow: Follow | None
     ) -> str:
         """Begin a run through Argo's API; see `clspec.backend.Submitter`."""
-        from clspec_argo.submit import submit  # noqa: PLC0415  # what a compile does without
+        from clspec_argo import kubectl  # noqa: PLC0415  # what a compile does without
+        from clspec_argo.submit import submit  # noqa: PLC0415
 
         def look(state: str) -> None:
             assert follow is not None  # else nobody looks
             follow.tell(state)
             follow.pause()
 
-        namespace = cluster.namespace or "argo"
         wait = look if follow else None
+        if kubectl.meant(cluster.host):
+            return kubectl.submit(plan, pipeline, options, cluster, occasion, wait)
+        namespace = cluster.namespace or "argo"
         return submit(plan, pipeline, options, cluster.host, occasion, wait, namespace=namespace, token=cluster.token)
 
 

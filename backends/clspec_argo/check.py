@@ -184,7 +184,7 @@ def _anew(plan: Plan, pipeline: Pipeline, options: Options) -> Iterator[Diagnost
     """What is not taken from earlier runs although it was asked for."""
     if not options.memoize_seconds:
         return
-    if parts := len(laid_out(pipeline, options).parts) - 1:
+    if (parts := len(laid_out(pipeline, options).parts)) > 1:
         message = f"no step of `{pipeline.name}` is taken from earlier runs: it stands in {parts + 1} objects"
         hint = "use fewer seeds or shards, or an Argo whose lists may be longer"
         yield problem("CLS525", message, path=plan.spec, span=pipeline.origin, hint=hint)

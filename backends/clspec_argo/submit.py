@@ -10,10 +10,8 @@ import importlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from clspec.diagnostic import ClspecError, StepFailed, UsageError
-from clspec_argo.emit import documents, object_name
-from clspec_argo.text import escaped
-from clspec_argo.validate import EmitError, findings
+from clspec.diagnostic import StepFailed, UsageError
+from clspec_argo.submission import OVER, Unreachable, arguments, templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,17 +20,12 @@ if TYPE_CHECKING:
     from clspec.plan import Plan
     from clspec_argo.options import Options
 
-_OVER = ("Succeeded", "Failed", "Error")
 _ANSWERS = {
-    401: "it does not know you: set ARGO_TOKEN to what `argo auth token` prints",
+    401: "it does not know you: set CLSPEC_CLUSTER_TOKEN to what `argo auth token` prints",
     403: "you may not do that there: ask for the right to create workflows and workflowtemplates",
     404: "there is no such thing: does the namespace exist, and is it Argo's server?",
     409: "somebody else has changed the same object meanwhile: try again",
 }
-
-
-class Unreachable(ClspecError):
-    """Argo's server did not answer, or said no."""
 
 
 def submit(  # noqa: PLR0913, PLR0917  # a run has this many sides
@@ -58,30 +51,20 @@ def submit(  # noqa: PLR0913, PLR0917  # a run has this many sides
         StepFailed: `wait` was given, and the run did not succeed.
     """
     client = _client(host, token)
-    made = dict(documents(plan, options))
-    if found := findings(made, options.longest_list):
-        raise EmitError(found)
-    name = object_name(plan, plan.pipeline(pipeline))
-    for document in (d for d in made.values() if d["kind"] == "WorkflowTemplate"):
-        if document["metadata"]["labels"].get("clspec.dev/pipeline") == pipeline:
-            _put(client, namespace, document)
-    parameters = [] if occasion is None or occasion.allow_both is None else [f"allow-both={_permission(occasion)}"]
+    objects = templates(plan, pipeline, options)
+    name = objects[0]["metadata"]["name"]
+    for document in reversed(objects):  # a server finds fault with what refers to parts that are not there yet
+        _put(client, namespace, document)
     body = {
         "resourceKind": "WorkflowTemplate",
         "resourceName": name,
-        "submitOptions": {"parameters": parameters},
+        "submitOptions": {"parameters": arguments(occasion)},
     }
     started = client("POST", f"/api/v1/workflows/{namespace}/submit", body)
     run = str(started["metadata"]["name"])
     if wait is not None:
         _follow(client, namespace, run, wait)
     return f"{host.rstrip('/')}/workflows/{namespace}/{run}"
-
-
-def _permission(occasion: Occasion) -> str:
-    assert occasion.allow_both is not None  # the caller has looked
-    given = {"by": occasion.allow_both.by, "why": occasion.allow_both.why}
-    return escaped(json.dumps(given, sort_keys=True, separators=(",", ":")))
 
 
 def _put(client: Callable[..., Any], namespace: str, document: dict[str, Any]) -> None:
@@ -103,7 +86,7 @@ def _follow(client: Callable[..., Any], namespace: str, run: str, wait: Callable
         status = client("GET", f"/api/v1/workflows/{namespace}/{run}", None).get("status") or {}
         phase, progress = status.get("phase", "Pending"), status.get("progress", "")
         wait(f"{phase} {progress}".strip())
-        if phase in _OVER:
+        if phase in OVER:
             break
     if phase != "Succeeded":
         message = f"the run {run} ended as {phase}: {status.get('message', 'no message')}"

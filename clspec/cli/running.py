@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,7 @@ def add_arguments(verbs: Any) -> None:
     where = run.add_mutually_exclusive_group(required=True)
     where.add_argument("--local", action="store_true", help="on this machine")
     where.add_argument("--target", "-t", metavar="NAME", help="on a cluster: kfp or argo, with --host")
-    run.add_argument("--host", metavar="URL", help="the cluster's API")
+    run.add_argument("--host", metavar="URL", help="the cluster's API; argo: or kubectl[:CONTEXT]")
     run.add_argument("--namespace", default="", metavar="NAME", help="the cluster's, where it has some (argo)")
     run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="an option of the target")
     run.add_argument("--wait", action="store_true", help="follow the run on the cluster to its end")
@@ -207,7 +208,7 @@ def _submit(given: argparse.Namespace, permission: Permission | None) -> int:
     from clspec.backend import Cluster, Follow
 
     if not given.host:
-        message = f"a run on `{given.target}` is begun through its API: add --host URL"
+        message = f"a run on `{given.target}` is begun through its API: add --host URL (argo: or --host kubectl)"
         raise UsageError(message)
     told: list[str] = []
 
@@ -219,7 +220,12 @@ def _submit(given: argparse.Namespace, permission: Permission | None) -> int:
     url = api.submit(
         specs.path(given),
         given.target,
-        Cluster(host=given.host, namespace=given.namespace, token=os.environ.get("CLSPEC_CLUSTER_TOKEN", "")),
+        Cluster(
+            host=given.host,
+            namespace=given.namespace,
+            token=os.environ.get("CLSPEC_CLUSTER_TOKEN", ""),
+            call=_call,
+        ),
         given.pipeline,
         settings=settings(given.set),
         environment=given.env,
@@ -230,6 +236,12 @@ def _submit(given: argparse.Namespace, permission: Permission | None) -> int:
     )
     print(f"run: {url}")
     return 0
+
+
+def _call(command: tuple[str, ...], text: str) -> tuple[int, str, str]:
+    """Run a program of the user's, as a target asks it."""
+    ran = subprocess.run(command, input=text, capture_output=True, text=True, check=False)  # noqa: S603  # by its name
+    return ran.returncode, ran.stdout, ran.stderr
 
 
 def _permission(given: argparse.Namespace) -> Permission | None:

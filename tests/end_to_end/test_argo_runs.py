@@ -180,3 +180,39 @@ def test_the_loop_without_and_with_a_new_model(project, tmp_path, hook, monkeypa
     learns, events = both(project, "improvement", tmp_path / "learns", hook, monkeypatch)
     assert set(learns.phases.values()) == {"Succeeded"}
     assert events == ["promoted", "awaiting_approval"]
+
+
+def test_earlier_results_stand_in_and_a_refusal_stays_one(project, tmp_path, hook):
+    """Twice the same, then the same golden rows judged by another threshold: no verdict is ever an earlier one."""
+    folder = tmp_path / "a"
+    folder.mkdir()
+    shutil.copytree(project / ".clspec" / "store", folder / "store")
+    cached = {}
+
+    def run(uid):
+        bundle = api.compile(str(project / "loop.yaml"), "argo", {"memoize_seconds": "600"}).bundle
+        cluster = Cluster(bundle, folder, pod=real(project / "loop"), secrets={("clspec", "HOOK"): hook})
+        cluster.cached = cached
+        cluster.run("loop-regression", began="2026-05-02T00:00:00Z", uid=uid, store=str(folder / "store"))
+        assert cluster.phases["gate"] == "Succeeded", cluster.errors
+        return cluster
+
+    first, again = run("first"), run("again")
+    kept = {f"{kind}-seed-{seed}" for kind in ("train", "predict", "evaluate") for seed in (1, 2)}
+    assert (first.hits, set(again.hits)) == ([], kept)
+    assert (first.phase, again.phase) == ("Failed", "Failed"), "a refusal stays one"
+    assert again.phases["register"] == "Skipped"
+    assert {"gate", "report", "conclude", "snapshot-golden", "pin"} <= again.attempts.keys()
+    assert not kept & again.attempts.keys()
+    place = folder / "bucket" / "loop"
+    for step in ("gate", "report", "snapshot-golden"):
+        assert digest(place / "first" / step) == digest(place / "again" / step)
+    text = (project / "loop.yaml").read_text()
+    try:
+        (project / "loop.yaml").write_text(text.replace("class: go, min: 0.90", "class: go, min: 0.91"))
+        other = run("other")
+        assert set(other.hits) >= {name for name in kept if "evaluate" not in name}
+        assert "gate" in other.attempts
+        assert other.phase == "Failed"
+    finally:
+        (project / "loop.yaml").write_text(text)
