@@ -1,4 +1,4 @@
-"""What the local engine costs, beside make, doit, snakemake, dvc and kfp.local, and beside what this machine itself costs.
+"""What the local engine costs, beside make, doit, snakemake, dvc and kfp.local, and beside this machine's own cost.
 
     python bench/engine.py [--steps N] [--rounds N] [--peers FOLDER] [--only NAME ...]
 

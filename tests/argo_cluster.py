@@ -284,13 +284,8 @@ def real(code, api=None):
         assert container["volumeMounts"][0]["mountPath"] == "/tmp"
         variables = cluster.variables(container)
         arguments = [
-<<<<<<< HEAD
-            re.sub(r"^([-\w]+)=/tmp/", lambda m: f"{m[1]}={root}/tmp/", argument)
+            re.sub(r"^([-\w]+=)?/tmp/clspec/", lambda m: f"{m[1] or ''}{root}/tmp/clspec/", argument)
             for argument in cluster.arguments(container, variables)
-=======
-            re.sub(r"^([-\w]+=)?/tmp/clspec/", lambda m: f"{m[1] or ''}{root}/tmp/clspec/", expanded(a, variables))
-            for a in container["args"]
->>>>>>> argo
         ]
         arguments[arguments.index("--code") + 1] = str(code)
         (root / "tmp").mkdir(parents=True, exist_ok=True)

@@ -91,7 +91,8 @@ def caches(names: list[str], labels: dict[str, str]) -> Document:
 
 def is_cache(config_map: Document) -> bool:
     """Whether Argo uses a ConfigMap as a cache."""
-    return _LABEL.items() <= config_map["metadata"].get("labels", {}).items()
+    labels: Document = config_map["metadata"].get("labels", {})
+    return _LABEL.items() <= labels.items()
 
 
 def granted(role: Document) -> list[str]:

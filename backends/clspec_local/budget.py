@@ -48,7 +48,7 @@ def machine(own: Mapping[str, str]) -> Machine:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for folder in _groups():
         cores = min(cores, _quota(folder))
-        memory = min(memory, _limit(folder))
+        memory = int(min(memory, _limit(folder)))
     return Machine(cores=cores, memory=memory, gpus=_gpus(own))
 
 

@@ -28,7 +28,7 @@ _NOTHING = Reach({}, "", frozenset())
 
 
 class Making:
-    """Tells what the steps of a run are made from; the code root is looked through once for each set of entry points."""
+    """Tells what steps are made from; the code root is looked through once for each set of entry points."""
 
     def __init__(self, root: Path, stamps: Stamps) -> None:
         self._root = root
@@ -122,7 +122,7 @@ def _without_root(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _named(config: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
-    """The names of modules that a configuration holds, entry points first of all, and why they are not enough, if so."""
+    """The names of modules that a configuration holds, entry points first, and why they are not enough, if so."""
     found: set[str] = set()
     opaque = ""
     waiting: list[Any] = [config]

@@ -13,27 +13,29 @@ import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import decode_source
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clspec import code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 _LOADERS = frozenset(
-    ("importlib", "imp", "pkgutil", "runpy", "pydoc", "zipimport", "code", "codeop", "hydra")
-    + ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal")  # these import what their data names
-    + ("subprocess", "pty")  # these may run a file of the root as a program
+    (
+        *("importlib", "imp", "pkgutil", "runpy", "pydoc", "zipimport", "code", "codeop", "hydra"),
+        *("pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"),  # import what their data names
+        *("subprocess", "pty"),  # may run a file of the root as a program
+    )
 )
 _HARMLESS = frozenset(("importlib.metadata", "importlib.resources", "importlib.abc"))
 _CALLS = frozenset(("__import__", "exec", "eval", "compile", "execfile"))
 _ATTRIBUTES = {
     "sys": frozenset(("path", "modules", "meta_path", "path_hooks", "executable")),
     "os": frozenset(
-        ("system", "popen", "posix_spawn", "posix_spawnp", "startfile")
-        + tuple(
-            f"{verb}{how}" for verb in ("exec", "spawn") for how in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")
+        (
+            *("system", "popen", "posix_spawn", "posix_spawnp", "startfile"),
+            *(f"{verb}{how}" for verb in ("exec", "spawn") for how in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")),
         )
     ),
 }
@@ -47,7 +49,7 @@ _LONGEST = 256
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The files that count, by POSIX path below the root; why all of them do, if so; what is imported from elsewhere."""
+    """The files that count, by POSIX path below the root; why all do, if so; what is imported from elsewhere."""
 
     files: Mapping[str, Path]
     whole: str

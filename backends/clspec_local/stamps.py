@@ -123,7 +123,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _text(seen: Seen) -> str:
-    return "%d %d %d %d %d" % seen
+    return " ".join(map(str, seen))
 
 
 def _raise(error: OSError) -> None:

@@ -95,7 +95,7 @@ def _parents() -> Iterator[tuple[int, int]]:
 
 
 def end_orphans(known: Container[int] = ()) -> None:
-    """Kill every child but the known ones, with all below it; whose parent ends becomes our child, until none is left."""
+    """Kill every child but the known ones, and all below it; whose parent ends becomes ours, until none is left."""
     deadline, me = time.monotonic() + _PATIENCE, os.getpid()
     while time.monotonic() < deadline:
         if not known:
