@@ -3,8 +3,8 @@
     python bench/engine.py [--steps N] [--rounds N] [--peers FOLDER] [--only NAME ...]
 
 Peers are taken from `FOLDER/bin` and from the PATH; one that is not there is left out and named. What a row compares
-ran in turns, and what stands in the table is the least of the rounds: CPU of the command and of all its processes, and wall
-time. Gate on the ratios, and on CPU where others use the machine too. Ends with 1 where a target is missed.
+ran in turns, and what stands in the table is the least of the rounds: CPU of the command and of all its processes, and
+wall time. Gate on the ratios, and on CPU where others use the machine too. Ends with 1 where a target is missed.
 """
 
 from __future__ import annotations
