@@ -56,7 +56,7 @@ def read(path: Path) -> Plan:
     try:
         content = path.read_bytes()
         found = msgspec.json.decode(content, type=Written)
-        unknown = next(_unknown(msgspec.json.decode(content), msgspec.to_builtins(found), "$"), "")
+        unknown = _first_unknown(content, found)
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror}"
         raise UsageError(message) from error
@@ -76,6 +76,13 @@ def read(path: Path) -> Plan:
         graph.check_edges(pipeline)
         graph.check_guarded(pipeline)
     return found.plan
+
+
+def _first_unknown(content: bytes, found: Written) -> str:
+    """The place of something that a file says and nobody has read; empty if there is none."""
+    if msgspec.json.format(content, indent=-1) == msgspec.json.encode(found):  # as clspec itself writes it
+        return ""
+    return next(_unknown(msgspec.json.decode(content), msgspec.to_builtins(found), "$"), "")
 
 
 def _unknown(said: Any, known: Any, at: str) -> Iterator[str]:

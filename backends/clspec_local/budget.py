@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +85,8 @@ def _gpus(own: Mapping[str, str]) -> tuple[str, ...]:
     with suppress(OSError):
         return tuple(str(number) for number in range(len(list(Path("/proc/driver/nvidia/gpus").iterdir()))))
     if (program := shutil.which("nvidia-smi")) is not None:
+        import subprocess  # noqa: PLC0415  # few machines need it
+
         with suppress(OSError, subprocess.SubprocessError):
             told = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
             return tuple(str(n) for n, _ in enumerate(x for x in told.stdout.splitlines() if x.startswith("GPU ")))

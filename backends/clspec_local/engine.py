@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import os
-import secrets
 import select
 import shutil
 import threading
@@ -111,7 +110,7 @@ class Engine:
         """Keys whose parts are to be recorded, and the parts' texts."""
         self._why: dict[str, tuple[tuple[str, ...], str]] = {}
         """Why a step runs, and the run that it is compared with."""
-        self._run = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+        self._run = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(2).hex()}"
         self._folder = place.state / "runs" / self._run
         self._failed: tuple[str, int] | None = None
 

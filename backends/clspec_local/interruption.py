@@ -7,10 +7,12 @@ import signal
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from clspec_local.supervise import ASKING
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that ask a program to end."""
 
 
 class Asked:

@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import clspec
-from clspec import code
 from clspec.plan import canonical
 from clspec_local.keys import Parts
-from clspec_local.reach import Reach, reach
+from clspec_local.stamps import files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from clspec.plan import Step
+    from clspec_local.reach import Reach
     from clspec_local.stamps import Stamps
 
 _CUSTOM = "python:"
-_NOTHING = Reach({}, "", frozenset())
 
 
 class Making:
@@ -53,7 +52,7 @@ class Making:
             config=config,
             inputs=inputs,
             code=digests,
-            whole=found.whole,
+            whole=found.whole if found else "",
             program=self.program,
             libraries=self.libraries,
         )
@@ -65,13 +64,16 @@ class Making:
             CodeError: the code root cannot be taken as code.
             OSError: a file of it cannot be read.
         """
-        return self._code(json.loads(step.config))[0].elsewhere
+        found, _ = self._code(json.loads(step.config))
+        return found.elsewhere if found else frozenset()
 
-    def _code(self, config: Mapping[str, Any]) -> tuple[Reach, dict[str, str]]:
+    def _code(self, config: Mapping[str, Any]) -> tuple[Reach | None, dict[str, str]]:
         named, opaque = _named(config)
         if not _runs_code(config) or not (named or opaque):
-            return _NOTHING, {}
+            return None, {}
         if (named, opaque) not in self._reached:
+            from clspec_local.reach import reach  # noqa: PLC0415  # Python's own parser, which few runs need
+
             found = reach(self._root, named, opaque, _beside(self._root), Path.read_bytes)
             digests = {name: self._stamps.of_file(str(path)) for name, path in sorted(found.files.items())}
             self._reached[named, opaque] = found, digests
@@ -81,9 +83,9 @@ class Making:
     def program(self) -> str:
         """The digest of clspec itself, so that another version never passes for this one."""
         if not self._program:
-            folder = Path(clspec.__file__).parent
-            total = {name: self._stamps.of_file(str(path)) for name, path in code.files(folder)}
-            self._program = _digest(total)
+            folder = str(Path(clspec.__file__).parent)
+            there = (path for path in files(folder) if not path.endswith(".pyc"))
+            self._program = _digest({path[len(folder) :]: self._stamps.of_file(path) for path in there})
         return self._program
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from clspec.plan import Kind
 from clspec_local import wire
-from clspec_local.supervise import descendants
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping, Sequence
 
 Levels = tuple[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], ...]
@@ -123,6 +122,8 @@ class Warmth:
 
     def _begun(self) -> socket.socket:
         """The first one: a Python of its own, which has nothing of the engine's process but these variables."""
+        import subprocess  # noqa: PLC0415  # where all is up to date, none is begun
+
         ours, theirs = socket.socketpair()
         program = [sys.executable, "-P", "-m", "clspec_local.warm", str(theirs.fileno())]
         with self._log.open("ab") as log:
@@ -238,6 +239,8 @@ class Process:
 
     def occupies_more_than(self, limit: int) -> bool:
         """Whether it and all that it began hold more than so many bytes of memory; what they share counts once."""
+        from clspec_local.supervise import descendants  # noqa: PLC0415  # few steps have such a limit
+
         if self.pid is None:
             return False
         pids = [self.pid, *descendants(self.pid)]

@@ -70,13 +70,10 @@ class Stamps:
         Raises:
             OSError: something cannot be read.
         """
-        if not os.path.isdir(path):  # noqa: PTH112
+        try:
+            names = {whole[len(path) + 1 :]: self.of_file(whole) for whole in files(path)}
+        except NotADirectoryError:
             return self.of_file(path)
-        names = {}
-        for folder, _, files in os.walk(path, onerror=_raise, followlinks=False):
-            for name in files:
-                whole = os.path.join(folder, name)  # noqa: PTH118
-                names[os.path.relpath(whole, path)] = self.of_file(whole)
         return f"sha256:{hashlib.sha256(canonical(names).encode()).hexdigest()}"
 
     def save(self) -> None:
@@ -126,8 +123,18 @@ def _text(seen: Seen) -> str:
     return " ".join(map(str, seen))
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def files(folder: str) -> list[str]:
+    """The files below a folder, those behind links among them, folders behind links not."""
+    found: list[str] = []
+    waiting = [folder]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif entry.is_file():
+                    found.append(entry.path)
+    return found
 
 
 def _clock_behind(folder: Path) -> int:

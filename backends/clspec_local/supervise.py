@@ -36,9 +36,6 @@ _GRACE = 3.0
 _PATIENCE = 10.0
 """Seconds to wait for killed processes, which a hanging file system may hold."""
 
-ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""The signals that ask a program to end."""
-
 
 def supervise(work: dict[str, Any], scratch: str, channel: socket.socket) -> bool:
     """Run a step and tell the engine its process and how it ended; whether the engine is still there.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ def urgency(steps: Sequence[Step], seconds: Mapping[str, float]) -> dict[str, fl
 
     `steps` stand in order. A step that never ran is taken to last as long as the others usually did.
     """
-    usual = median(seconds.values()) if seconds else 1.0
+    usual = sorted(seconds.values())[len(seconds) // 2] if seconds else 1.0
     longest: dict[str, float] = {}
     for step in reversed(steps):
         longest[step.id] = longest.get(step.id, 0.0) + seconds.get(step.id, usual)

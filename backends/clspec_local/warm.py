@@ -21,7 +21,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from clspec_local import wire
-from clspec_local.supervise import ASKING, become_subreaper, end_orphans, supervise
+from clspec_local.interruption import ASKING
+from clspec_local.supervise import become_subreaper, end_orphans, supervise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

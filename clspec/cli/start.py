@@ -14,6 +14,7 @@ READER_GONE = 141
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    gc.set_threshold(50_000, 50, 50)  # what a command makes is mostly kept: looking through it often finds nothing
     code = None
     try:
         code = _answer(sys.argv[1:])

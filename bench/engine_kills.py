@@ -1,0 +1,204 @@
+"""Kill runs at random moments, again and again, and count what is done twice, taken torn, or left running.
+
+    python bench/engine_kills.py [--kills N] [--seed N]
+
+Each round starts a run of a plan whose steps leave a child in a session of its own, and sends SIGKILL to the engine, to
+one process below it, or to all of them. The control does the same to a runner that writes its outputs in place and
+takes what is there for done: it must fail, or these kills prove nothing. Ends with 1 if the engine fails, or if the
+control does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from engine import CLSPEC, OWN, trainings
+
+from clspec import code, planned
+from clspec.plan import Pipeline, canonical
+from clspec_local import artifacts
+
+STEPS = 8
+WORK = """
+import os, time
+from pathlib import Path
+
+
+def train(data, validation, model_dir, seed):
+    with open(os.environ["LC_NOTE"], "a") as stream:
+        stream.write(f"{seed}\\n")
+    if os.fork() == 0:  # as a loader of data may leave one
+        os.setsid()
+        os.execlp("sleep", "sleep", os.environ["LC_SLEEP"])
+    with open(f"{model_dir}/model.txt", "w") as stream:
+        for line in range(20):
+            stream.write(f"{line}\\n")
+            stream.flush()
+            time.sleep(0.005)
+"""
+CONTROL = """
+import os, sys, time
+from pathlib import Path
+for step in range(40):
+    path = Path(sys.argv[1], f"{step}.txt")
+    if not path.exists():
+        with path.open("w") as stream:
+            for line in range(20):
+                stream.write(f"{line}\\n")
+                stream.flush()
+                time.sleep(0.005)
+"""
+
+
+@dataclass
+class Counted:
+    """What has gone wrong."""
+
+    redone: int = 0
+    lost: int = 0
+    torn: int = 0
+    orphans: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.redone} redone, {self.lost} lost, {self.torn} torn, {self.orphans} orphans"
+
+
+def below(pid: int) -> list[int]:
+    """The processes below one."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):  # noqa: PTH208  # the names are enough
+        if entry.isdigit():
+            with suppress(OSError):
+                parent = int(Path(f"/proc/{entry}/stat").read_bytes().rpartition(b")")[2].split()[1])
+                children.setdefault(parent, []).append(int(entry))
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        more = children.get(waiting.pop(), [])
+        found += more
+        waiting += more
+    return found
+
+
+def asleep(seconds: str) -> list[int]:
+    """The `sleep`s of this bench, wherever they have come to hang."""
+    found = []
+    for entry in os.listdir("/proc"):  # noqa: PTH208  # the names are enough
+        if entry.isdigit():
+            with suppress(OSError):
+                if Path(f"/proc/{entry}/cmdline").read_bytes() == f"sleep\0{seconds}\0".encode():
+                    found.append(int(entry))
+    return found
+
+
+def project(scratch: Path) -> tuple[Path, list[str]]:
+    plan, steps = trainings(scratch)
+    root = scratch / "project" / "code"
+    (root / "slow.py").write_text(WORK)
+    snapshots = [replace(steps[f"snapshot-{name}"], inputs=(), needs=()) for name in ("golden", "training")]
+    train = steps["train-seed-1"]
+    call = {"entrypoint": "slow:train", "command": None, "code": code.digest(root)}
+    configs = [{**json.loads(train.config), "seed": seed, "call": call} for seed in range(STEPS)]
+    made = [replace(train, id=f"train-{seed}", config=canonical(config)) for seed, config in enumerate(configs)]
+    folder = scratch / "kills"
+    folder.mkdir()
+    pipeline = Pipeline(name="regression", steps=(*snapshots, *made))
+    (folder / "plan.json").write_text(planned.as_json(replace(plan, pipelines=(pipeline,))))
+    place = ["--code", str(root), "--store", str(scratch / "project" / "store")]
+    return folder, [*CLSPEC, "plan.json", "--jobs", "2", *place]
+
+
+def recorded(folder: Path) -> dict[str, dict[str, str]]:
+    """The results of trainings that are recorded, by key."""
+    with suppress(sqlite3.OperationalError), closing(sqlite3.connect(folder / ".clspec" / "history.sqlite")) as history:
+        rows = history.execute("SELECT key, digests FROM result WHERE kind = 'train'").fetchall()
+        return {key: json.loads(digests) for key, digests in rows}
+    return {}
+
+
+def engine(scratch: Path, kills: int, draw: random.Random) -> Counted:
+    counted = Counted()
+    folder, command = project(scratch)
+    note, seconds = folder / "note", f"{86_400 + os.getpid()}"
+    own = {**OWN, "LC_NOTE": str(note), "LC_SLEEP": seconds}
+    known: dict[str, dict[str, str]] = {}
+    note.touch()
+    killed = 0
+    while killed < kills:
+        process = subprocess.Popen(command, cwd=folder, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(draw.uniform(0.2, 3.0))
+        kind = draw.choice(["engine", "one", "all"])
+        there = below(process.pid)
+        everything = [process.pid, *there]
+        victims = {"engine": [process.pid], "one": [draw.choice(everything)], "all": everything}[kind]
+        for pid in victims:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        killed += 1
+        deadline = time.monotonic() + 20
+        while kind != "all" and asleep(seconds) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        counted.orphans += len(asleep(seconds)) if kind != "all" else 0
+        now = recorded(folder)
+        counted.lost += len(known.keys() - now.keys())
+        for digests in now.values():
+            for digest in digests.values():
+                name = digest.removeprefix("sha256:")
+                place = folder / ".clspec" / "artifacts" / name[:2] / name
+                counted.torn += not place.exists() or artifacts.digest(place) != digest
+        known = now
+        if len(known) == STEPS:  # all is done: what is done again now is done twice
+            before = note.read_text()
+            subprocess.run(command, cwd=folder, env=own, capture_output=True, check=True)
+            counted.redone += len(note.read_text().split()) - len(before.split())
+            counted.orphans += len(asleep(seconds))
+            subprocess.run(["rm", "-rf", str(folder / ".clspec")], check=True)
+            known = {}
+        print(f"\r{killed} kills: {counted}", end="", flush=True)
+    print()
+    return counted
+
+
+def control(scratch: Path, kills: int, draw: random.Random) -> Counted:
+    counted = Counted()
+    for at in range(kills):
+        folder = scratch / f"control-{at}"
+        folder.mkdir()
+        command = [sys.executable, "-c", CONTROL, str(folder)]
+        process = subprocess.Popen(command)
+        time.sleep(draw.uniform(0.1, 2.0))
+        process.kill()
+        process.wait()
+        counted.torn += sum(path.read_text().count("\n") < 20 for path in folder.iterdir())
+    return counted
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    draw = random.Random(given.seed)
+    with tempfile.TemporaryDirectory(prefix="clspec-kills-") as scratch:
+        counted = engine(Path(scratch), given.kills, draw)
+        torn = control(Path(scratch), 12, draw)
+    print(f"engine, {given.kills} kills: {counted}")
+    print(f"control, 12 kills: {torn}")
+    return 0 if counted == Counted() and torn.torn else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
