@@ -121,15 +121,13 @@ def _lock(path: str, called: str) -> tuple[lock.Lock | None, Document | None, tu
         return None, document, (codes.problem("CLS605", message, path=called, span=place, hint=hint, where="version"),)
     if document is None or has_errors(problems):
         told = problems[0] if problems else None
-        message = f"the lock cannot be read: {told.message if told else 'it is not YAML'}"
-        at, hint = told.span if told else None, _hint(text or "")
+        why, hint = told.message if told else "it is not YAML", ""
+        if in_conflict(text or ""):
+            why = "git could not merge it, and left its marks in it"
+            hint = "`clspec lock SPEC` puts both sides together"
+        at, message = told.span if told else None, f"the lock cannot be read: {why}"
         return None, document, (codes.problem("CLS603", message, path=called, span=at, hint=hint),)
     try:
         return lock.parse(document.value), document, ()
     except lock.LockError as error:
         return None, document, (codes.problem("CLS603", f"the lock cannot be read: {error}", path=called),)
-
-
-def _hint(text: str) -> str:
-    """How to mend a lock that git could not merge."""
-    return "git could not merge it: `clspec lock SPEC` puts both sides together" if in_conflict(text) else ""

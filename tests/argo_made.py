@@ -143,7 +143,7 @@ def outputs(chance):
     return {"parameters": [said], **some(chance, artifacts=[key], exitCode="0")}
 
 
-def body(chance, kind, told):  # noqa: PLR0911  # one for each kind
+def body(chance, kind, told):  # noqa: PLR0911  # one for each type
     text = "{{inputs.parameters.text}}" if told else "hello"
     if kind == "container":
         limits = {"cpu": chance.choice((1, "500m")), "memory": "1Gi", "nvidia.com/gpu": chance.choice((1, "1"))}

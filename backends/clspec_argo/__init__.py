@@ -39,12 +39,10 @@ class ArgoBackend:
             "CPU, memory, GPUs by count and model label, shared memory, scratch space, node selectors, tolerations",
             "training on several machines, as a TrainJob that a launcher makes and awaits (Kubeflow Trainer 2)",
             "secrets by reference, service accounts with no more rights than needed",
+            "results of earlier runs, found by what they were made from, where they are asked for",
             "artifacts under one key each in any repository that Argo is set up with",
         ),
-        cannot=(
-            "choose a GPU by its memory",
-            "reuse the results of earlier runs",
-        ),
+        cannot=("choose a GPU by its memory",),
     )
 
     def check(self, plan: Plan, options: Options) -> Sequence[Diagnostic]:

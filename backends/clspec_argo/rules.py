@@ -30,6 +30,8 @@ CONCURRENCY = ("Allow", "Forbid", "Replace")
 MAX_METRICS = 100
 
 _TYPES = frozenset(TYPES)
+_PODS = ("container", "containerSet", "data", "resource", "script")
+_OF_PODS = ("podResources", "resourceClaims")
 _FLOWS = {"dag": dag, "steps": steps}
 _CACHE_KEY = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
 _LONGEST_KEY = 253
@@ -170,6 +172,8 @@ def _metrics(holder: Mapping[str, Any]) -> Iterator[Finding]:
             yield place, "a metric has `help`"
         if sum(key in metric for key in ("counter", "gauge", "histogram")) != 1:
             yield place, "a metric is a counter, a gauge or a histogram"
+        if mapping(metric.get("gauge")).get("realtime") and "resourcesDuration." in str(metric["gauge"].get("value")):
+            yield place, "a gauge that is told at once does not know resourcesDuration"
         yield from ((place, "a label has a key") for _, label in items(metric, "labels") if not label.get("key"))
 
 
@@ -192,6 +196,8 @@ def body(template: Mapping[str, Any], spec: Mapping[str, Any], known: Mapping[st
             for sort in ("parameters", "artifacts"):
                 yield from named(mapping(template[side]), sort, (side,))
     kind = types[0] if types else ""
+    if kind and kind not in _PODS:
+        yield from (((key,), f"{key} is for pods, and a {kind} has none") for key in _OF_PODS if key in template)
     yield from _limits(template, flow=kind in _FLOWS)
     yield from outside(template, spec)
     if kind in _FLOWS:

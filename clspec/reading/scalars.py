@@ -54,6 +54,7 @@ _SIXTY = r"(?::[0-5]?[0-9])+"
 _OLD_NUMBER = re.compile(
     r"[-+]?(?:(?P<octal>0[0-7_]+)|(?P<text>0[0-9]*[89][0-9]*)|(?P<binary>0b[01_]+)"
     rf"|(?P<sixty>[1-9][0-9_]*{_SIXTY}|[0-9][0-9_]*{_SIXTY}\.[0-9_]*)"
+    r"|(?<=[-+])(?P<hex>0x[0-9a-fA-F_]+)"
     r"|(?=[^_]*_)(?P<grouped>[1-9][0-9_]*|0x[0-9a-fA-F_]+|(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?))"
 )
 _OLD_NAMES = {
@@ -61,6 +62,7 @@ _OLD_NAMES = {
     "text": "a text",
     "binary": "a binary number",
     "sixty": "a number in base sixty",
+    "hex": "a number",
     "grouped": "a number",
 }
 

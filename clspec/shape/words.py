@@ -205,8 +205,8 @@ def _pattern(error: SchemaError) -> tuple[str, str, str]:
     mended = surely.quantity(error.kind.pattern, error.instance)
     if mended is not None:
         return "CLS205", f"{shown(error.instance)} does not have the right form", f"write `{mended}`"
-    hint = about(part) if "examples" in part else _PATTERNS.get(error.kind.pattern, "")
-    return "CLS205", f"{shown(error.instance)} does not have the right form", hint or about(part)
+    hint = _PATTERNS.get(error.kind.pattern) or about(part)
+    return "CLS205", f"{shown(error.instance)} does not have the right form", hint
 
 
 def _limit(error: SchemaError) -> tuple[str, str, str]:

@@ -152,6 +152,51 @@ PLANTED = {
     "a metric has `help`": lambda d: of(d, "say").update(
         metrics={"prometheus": [{"name": "a", "counter": {"value": "1"}}]}
     ),
+    "a label has a key": lambda d: of(d, "say").update(
+        metrics={"prometheus": [{"name": "a", "help": "x", "counter": {"value": "1"}, "labels": [{"value": "1"}]}]}
+    ),
+    "does not know resourcesDuration": lambda d: of(d, "say").update(
+        metrics={
+            "prometheus": [
+                {"name": "a", "help": "x", "gauge": {"realtime": True, "value": "{{resourcesDuration.cpu}}"}}
+            ]
+        }
+    ),
+    "a metric is a counter": lambda d: of(d, "say").update(metrics={"prometheus": [{"name": "a", "help": "x"}]}),
+    "podResources is for pods": lambda d: of(d, "main").update(podResources={}),
+    "resourceClaims is for pods": lambda d: of(d, "list").update(resourceClaims=[]),
+    "pendingTimeout is not for": lambda d: of(d, "main").update(pendingTimeout="1h"),
+    "lies in ['raw', 's3']": lambda d: of(d, "make")["inputs"]["artifacts"][0].update(
+        raw={"data": "x"}, s3={"key": "a"}
+    ),
+    "lies at /work": lambda d: of(d, "last").update(
+        inputs={"artifacts": [{"name": "a", "path": "/work", "optional": True}]}
+    ),
+    "of a dag comes from parameter": lambda d: of(d, "main").update(
+        outputs={"parameters": [{"name": "a", "valueFrom": {"path": "/a"}}]}
+    ),
+    "of a resource comes from jqFilter": lambda d: of(d, "apply").update(
+        outputs={"parameters": [{"name": "a", "valueFrom": {"path": "/a"}}]}
+    ),
+    "of a dag comes from nowhere": lambda d: of(d, "main").update(outputs={"artifacts": [{"name": "a"}]}),
+    "has a path, and a steps has no files": lambda d: of(d, "list").update(
+        inputs={"artifacts": [{"name": "a", "path": "/a", "optional": True}]}
+    ),
+    "two tasks a": lambda d: of(d, "main")["dag"]["tasks"].append(dict(task(d, "a"))),
+    "no input data": lambda d: of(d, "say")["container"].update(args=["{{inputs.artifacts.data.path}}"]),
+    "runs ['template', 'templateRef']": lambda d: task(d, "a").update(templateRef={"name": "x", "template": "y"}),
+    "templateRef has no template": lambda d: task(d, "c")["templateRef"].pop("template"),
+    "two arguments text": lambda d: task(d, "a")["arguments"]["parameters"].append({"name": "text", "value": "1"}),
+    "artifact data comes from nowhere": lambda d: of(d, "list")["steps"][1][0]["arguments"]["artifacts"][0].pop("raw"),
+    "two volumes work": lambda d: d["spec"]["volumes"].append({"name": "work"}),
+    "pendingTimeout": lambda d: of(d, "list").update(pendingTimeout="1h"),
+    "memoize: the key": lambda d: of(d, "last").update(
+        memoize={"key": "a.b", "maxAge": "1h", "cache": {"configMap": {"name": "x"}}}
+    ),
+    "memoize: maxAge": lambda d: of(d, "last").update(
+        memoize={"key": "a", "maxAge": "1d", "cache": {"configMap": {"name": "x"}}}
+    ),
+    "memoize names no cache": lambda d: of(d, "last").update(memoize={"key": "a", "maxAge": "1h"}),
     "not a Prometheus name": lambda d: of(d, "say").update(
         metrics={"prometheus": [{"name": "a-b", "help": "x", "counter": {"value": "1"}}]}
     ),

@@ -146,6 +146,8 @@ WORDS = st.sampled_from(["yes", "No", "ON", "off", "y", "n", "True", "null"])
 @example("12:30")
 @example("1_000")
 @example("-0b11")
+@example("-0x0")
+@example("+0x1F")
 @example("1:2:3.5")
 def test_what_other_tools_read_otherwise_is_told_of(text):
     try:
