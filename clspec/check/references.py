@@ -44,7 +44,7 @@ def sources_exist(facts: Facts) -> Iterator[Diagnostic]:
         ):
             yield found
     for name, dataset in facts.spec.datasets.items():
-        if dataset.from_ and (found := facts.unknown("sources", dataset.from_, ("datasets", name, "from"))):
+        if dataset.from_ is not None and (found := facts.unknown("sources", dataset.from_, ("datasets", name, "from"))):
             yield found
 
 

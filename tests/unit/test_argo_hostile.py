@@ -260,7 +260,7 @@ PREDICATES = {"select", "when", "event", "accept_if", "query"}
 
 
 def tried(number, path, value):
-    """Two of the texts, others for each field; in a predicate also as a text that it compares with.
+    """None, and two of the texts, others for each field; in a predicate also as a text that it compares with.
 
     `CLSPEC_HOSTILE=all` tries all of them in each field, which takes minutes.
     """
@@ -268,6 +268,7 @@ def tried(number, path, value):
         for text in HOSTILE:
             yield from (text, f"{value}{text}", *([f"weather = '{text}'"] if path[-1] in PREDICATES else ()))
         return
+    yield ""
     yield HOSTILE[2 * number % len(HOSTILE)]
     yield f"{value}{HOSTILE[(2 * number + 1) % len(HOSTILE)]}"
     if path[-1] in PREDICATES or "slices" in path:
