@@ -122,9 +122,20 @@ def _machine(plan: Plan, step: Step, options: Options) -> Iterator[Diagnostic]:
             message = f"nothing says where the secret `{secret.env}` lies in the cluster"
             hint = f"write `{{env: {secret.env}, kubernetes: {{name: SECRET, key: KEY}}}}`"
             yield _at(plan, step, "CLS508", message, hint)
+    yield from _tolerations(plan, step)
     twice = {s.env for s in step.secrets if [o.env for o in step.secrets].count(s.env) > 1}
     for env in sorted(twice):
         yield _at(plan, step, "CLS508", f"two secrets for one variable `{env}`", "keep one of them")
+
+
+def _tolerations(plan: Plan, step: Step) -> Iterator[Diagnostic]:
+    """Kubernetes takes a toleration of every taint, and one of every value, only in so many words."""
+    for toleration in step.resources.tolerations:
+        if not toleration.key and toleration.operator != "Exists":
+            yield _at(plan, step, "CLS508", "a toleration without a key takes every taint", "write `operator: Exists`")
+        elif toleration.value and toleration.operator == "Exists":
+            message = f"a toleration of every value of `{toleration.key}` has the value `{toleration.value}`"
+            yield _at(plan, step, "CLS508", message, "leave `value` out, or write `operator: Equal`")
 
 
 def _store(plan: Plan, options: Options) -> Iterator[Diagnostic]:

@@ -607,6 +607,8 @@ def test_text_that_would_change_is_refused(field, hostile):
         pinned(node_selector=(("a", "x" * 64),)),
         pinned(node_selector=(("", "a"),)),
         pinned(tolerations=(Toleration(key="a", operator="Is"),)),
+        pinned(tolerations=(Toleration(key=""),)),
+        pinned(tolerations=(Toleration(key="a", operator="Exists", value="b"),)),
         pinned(tolerations=(Toleration(key="a", effect="Never"),)),
         pinned(gpu=Gpu(count=1, model="NVIDIA A100 80GB")),
         pinned(gpu=Gpu(count=1, model="a"), node_selector=(("nvidia.com/gpu.product", "b"),)),

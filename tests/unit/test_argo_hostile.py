@@ -291,6 +291,8 @@ def test_a_text_changes_its_own_leaf_or_is_refused(plain, number):
         if bundle is None:
             assert all(d.message and d.code for d in told)
             continue
+        if not text:  # an empty one says nothing, so that its place may go
+            continue
         ACCEPTED.add(path)
         before = plain[base, environment]
         after = trees(bundle)
