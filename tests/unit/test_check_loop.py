@@ -5,9 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from pets import CHECK, DAY, DIAGNOSTICS, FLEET, GONE, SCENARIO, in_check, judged, loop, pins, said, spec
+from test_diagnostics import with_sections
 
 from clspec import compile as pipe
 from clspec.diagnostic import Span
+from clspec.pages import page
 
 
 @pytest.fixture(autouse=True)
@@ -146,7 +148,9 @@ def test_predicates_of_the_loop_are_understood(changes, expected):
 
 
 def test_a_rule_is_underlined_where_it_is_wrong():
-    text = (DIAGNOSTICS / "CLS423.yaml").read_text().replace("when: \"label = 'cat'", "when: \"lable = 'cat'")
+    text = with_sections((DIAGNOSTICS / "valid.yaml").read_text(), page("CLS423").fails[0].text).replace(
+        "when: \"label = 'cat'", "when: \"lable = 'cat'"
+    )
     Path("spec.yaml").write_text(text)
     Path("spec.lock").write_text((DIAGNOSTICS / "valid.lock").read_text())
     found = [d for d in pipe.read("spec.yaml", as_of=DAY).diagnostics if d.code == "CLS302"]

@@ -196,7 +196,7 @@ def test_the_bytes_are_the_same_over_seeds_zones_locales_folders_and_homes(proje
     assert len(combinations) == 32
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(lambda chosen: compiled(project, tmp_path, chosen), combinations))
-    assert len(json.loads(found[0])) == 11
+    assert len(json.loads(found[0])) == 12
     assert set(found) == {found[0]}
 
 

@@ -124,6 +124,7 @@ def test_without_a_champion_nothing_is_compared(bench):
     found = pinned(bench, version.digest, code="another")
     assert found["pins"] == {"d": {"digest": version.digest, "rows": 1}}
     standing = {"champion": None, "pipeline": "regression", "code": "another", "params": {"lr": 1}, "image": ""}
+    assert found["standing"].pop("data")["d"]["by_origin"] == {"added": 1}
     assert found["standing"] == {**standing, "moved": [], "allow_both": None}
 
 
