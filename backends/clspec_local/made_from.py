@@ -84,7 +84,8 @@ class Making:
         """The digest of clspec itself, so that another version never passes for this one."""
         if not self._program:
             folder = str(Path(clspec.__file__).parent)
-            there = (path for path in files(folder) if not path.endswith(".pyc"))
+            # Python may be writing caches at this moment, under names of its own.
+            there = (path for path in files(folder) if "/__pycache__/" not in path[len(folder) :])
             self._program = _digest({path[len(folder) :]: self._stamps.of_file(path) for path in there})
         return self._program
 

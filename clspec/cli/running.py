@@ -91,7 +91,7 @@ def run(given: argparse.Namespace) -> int:
         outcome = _run(given, permission, selection, progress)
     except KeyboardInterrupt:
         progress.close()
-        print("every step was ended; the next run goes on from what is done", file=sys.stderr)
+        print("no step runs any more; the next run goes on from what is done", file=sys.stderr)
         raise
     finally:
         progress.close()

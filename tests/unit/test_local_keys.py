@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clspec.plan import Kind, Step, canonical
-from clspec_local import keys, stamps
+from clspec_local import keys, made_from, stamps
 from clspec_local.keys import Parts
 from clspec_local.made_from import Making
 from clspec_local.reach import reach
@@ -152,6 +152,23 @@ def test_a_step_without_user_code_knows_no_code(tmp_path):
     wanted = Step(id="s", kind=Kind.SNAPSHOT, config='{"digest":"sha256:x"}')
     parts = Making(tmp_path / "code", Stamps(tmp_path / "stamps.sqlite")).parts(wanted, {})
     assert (parts.code, parts.whole, parts.config) == ({}, "", {"digest": "sha256:x"})
+
+
+def test_caches_are_no_part_of_the_program(tmp_path, monkeypatch):
+    """Python writes them while others run, under names such as `x.cpython-311.pyc.140`."""
+    package = tmp_path / "clspec"
+    (package / "__pycache__").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    monkeypatch.setattr(made_from.clspec, "__file__", str(package / "__init__.py"))
+
+    def program():
+        return Making(tmp_path, Stamps(tmp_path / "stamps.sqlite")).program
+
+    before = program()
+    (package / "__pycache__" / "x.cpython-311.pyc.140").write_bytes(b"half")
+    assert program() == before
+    (package / "__init__.py").write_text("x = 1")
+    assert program() != before
 
 
 _TEXT = st.text(max_size=5)
