@@ -35,8 +35,8 @@ def test_a_cluster_that_does_not_answer_is_named(spec, target):
 
 
 def test_a_run_needs_a_place(spec):
-    assert run(spec, "--target", "kfp")[0] == 2
-    assert "add --host URL" in run(spec, "--target", "kfp")[1]
+    said = "clspec: a run on `kfp` is begun through its API: add --host URL (argo: or --host kubectl)\n"
+    assert run(spec, "--target", "kfp") == (2, said)
     assert "begins no runs on a cluster" in run(spec, "--target", "local", "--host", NOBODY)[1]
     assert run(spec)[0] == 2
     assert run(spec, "--local", "--target", "kfp")[0] == 2
