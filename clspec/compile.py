@@ -64,15 +64,6 @@ def read(path: str, environment: str | None = None, as_of: date | None = None) -
     return judged(opened(path), environment, as_of)
 
 
-def judge(path: str, text: str, environment: str | None = None, as_of: date | None = None) -> Checked:
-    """Judge the text of a spec, whatever the file holds: an editor has not saved it yet.
-
-    Raises:
-        UsageError: there is no such environment, or a day is needed and not given.
-    """
-    return judged(opened(path, text=text), environment, as_of)
-
-
 def judged(found: Opened, environment: str | None = None, as_of: date | None = None) -> Checked:
     """A spec that was read, judged as `read` says.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from clspec import compile as pipe
 from clspec.diagnostic import UsageError
+from clspec.opening import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,7 +50,7 @@ def mended(path: str, environment: str | None, day: date) -> Mended:
     while chosen := _apart(problem for problem in after.diagnostics if problem.path == path):
         for some in (chosen, *([one] for one in chosen[:_ALONE] if len(chosen) > 1)):
             text = with_fixes(after.text, [problem.fix for problem in some if problem.fix])
-            found = pipe.judge(path, text, environment, day)
+            found = pipe.judged(opened(path, text=text), environment, day)
             if text != after.text and _errors(found) <= _errors(after):
                 after = found
                 fixed += some

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clspec.catalog import METRICS, rows_needed
-from clspec.check import environments
 from clspec.lsp import functions, language, naming
 from clspec.lsp.cursor import here, value_at
 from clspec.quantity import seconds, size
@@ -51,7 +50,7 @@ def _paragraphs(spec: OpenSpec, document: Document, found: Here) -> Iterator[str
     if part is not None:
         yield language.words(part)
     yield _comes_to(value)
-    yield from _elsewhere(document, found.pointer)
+    yield from _elsewhere(spec, document, found.pointer)
     yield from _counted(spec, document, found.pointer)
     yield _needs(document, found.pointer)
     yield _steps(spec, document, found.pointer)
@@ -83,14 +82,14 @@ def _comes_to(value: Any) -> str:
     return ""
 
 
-def _elsewhere(document: Document, pointer: Pointer) -> Iterator[str]:
+def _elsewhere(spec: OpenSpec, document: Document, pointer: Pointer) -> Iterator[str]:
     """What an environment has here instead."""
     if pointer[:1] == ("environments",):
         return
-    for name in environments.names(document):
+    for name, shaped in spec.found.elsewhere.items():
         try:
-            there = value_at(environments.there(document, name), pointer)
-        except (KeyError, IndexError, TypeError, AttributeError):  # the environment is being written itself
+            there = value_at(shaped.facts.written, pointer)
+        except (KeyError, IndexError, TypeError):  # it has nothing of the kind
             continue
         if there != value_at(document, pointer) and not isinstance(there, dict | list):
             yield f"In environment `{name}`: `{there}`"

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from clspec import compile as pipe
 from clspec.diagnostic import ClspecError, has_errors
-from clspec.load import load
+from clspec.opening import opened
 
 if TYPE_CHECKING:
     from clspec.compile import Checked
     from clspec.load import Document
+    from clspec.opening import Opened
     from clspec.plan import Plan
 
 
@@ -28,12 +29,17 @@ class OpenSpec:
     @cached_property
     def checked(self) -> Checked:
         """All that is wrong with it, judged as of today."""
-        return pipe.judge(self.path, self.text, as_of=datetime.now(tz=UTC).date())
+        return pipe.judged(self.found, as_of=datetime.now(tz=UTC).date())
 
     @cached_property
+    def found(self) -> Opened:
+        """What this text makes, with what is beside the file."""
+        return opened(self.path, text=self.text)
+
+    @property
     def own(self) -> Document | None:
         """The document that this text makes, if it makes one."""
-        return load(self.text, self.path)[0]
+        return self.found.document
 
     @property
     def readable(self) -> OpenSpec | None:
