@@ -168,8 +168,8 @@ class Api:
             return 422, status(f'TrainJob.trainer.kubeflow.org "{name}" is invalid: {"; ".join(wrong)}')
         if name in self.jobs:
             return 409, status(f'trainjobs.trainer.kubeflow.org "{name}" already exists', "AlreadyExists")
-        self.jobs[name] = {**body, "status": {}}
-        self.jobs[name]["metadata"] = {**body["metadata"], "uid": str(uuid.uuid4())}
+        # Whole from the moment it can be seen: others look at the jobs without the lock.
+        self.jobs[name] = {**body, "status": {}, "metadata": {**body["metadata"], "uid": str(uuid.uuid4())}}
         if self.runs:
             self.machines[name] = [self.machine(name, spec, number) for number in range(spec["trainer"]["numNodes"])]
             threading.Thread(target=self.control, args=(name, self.jobs[name]), daemon=True).start()

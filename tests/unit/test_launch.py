@@ -124,27 +124,34 @@ def launched(job, tmp_path):
     """Runs a launcher whose job meets an end that the test makes, and gives what it returns, or raises what it does."""
 
     def go(api, end=None, made=None):
-        made = made or job()
-        ending = threading.Thread(target=_meet, args=(api, made, end), daemon=True)
-        ending.start()
-        directory = tmp_path / "model"
+        made, directory, broken = made or job(), tmp_path / "model", []
         directory.mkdir()
+        api.given_up = False
+        ending = threading.Thread(target=_meet, args=(api, made, end, broken), daemon=True)
+        ending.start()
         try:
             return launch.trained(made, directory)
         finally:
             api.given_up = True
             ending.join(5)
+            assert broken == []
 
     return go
 
 
-def _meet(api, made, end):
-    api.given_up = False
+def _meet(api, made, end, broken):
+    """Bring the job its end; where that breaks, the launcher must not wait for an end that never comes."""
     while not (api.jobs or api.given_up):
         time.sleep(0.005)
     if end and not api.given_up:
-        ((_, found),) = api.jobs.items()
-        end(found, storage_at(made.store), found["metadata"]["annotations"][launch.FOLDER])
+        (found,) = api.jobs.values()
+        try:
+            end(found, storage_at(made.store), found["metadata"]["annotations"][launch.FOLDER])
+        except BaseException as error:
+            broken.append(error)
+            for each in tuple(api.jobs.values()):
+                fails(each)
+            raise
 
 
 def completes(found, storage, folder, model=MODEL, metrics=None):
@@ -289,17 +296,17 @@ def test_other_data_are_another_job(serve, launched, job, tmp_path):
 def test_a_job_that_is_being_deleted_is_waited_for(serve, launched):
     api = serve()
     name = launch.name("pets", RUN, "train-seed-1")
-    going = {"name": name, "uid": "u", "annotations": {}, "deletionTimestamp": "2026-05-02T00:00:00Z"}
+    notes = {launch.FOLDER: "nowhere"}
+    going = {"name": name, "uid": "u", "annotations": notes, "deletionTimestamp": "2026-05-02T00:00:00Z"}
     api.jobs[name] = {"metadata": going, "status": {}}
     threading.Timer(0.3, api.jobs.pop, (name,)).start()
 
     def end(found, *rest):
         while found["metadata"]["uid"] == "u":
             time.sleep(0.01)
-            ((_, found),) = api.jobs.items() or ((None, found),)
+            found = api.jobs.get(name, found)
         completes(found, storage_at(rest[0].uri), found["metadata"]["annotations"][launch.FOLDER])
 
-    api.jobs[name]["metadata"]["annotations"][launch.FOLDER] = "nowhere"
     assert launched(api, end) == {"loss": 0.25}
 
 
