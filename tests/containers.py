@@ -95,10 +95,10 @@ def quantity(text):
 
 
 class Pods:
-    """Runs the containers of templates as a cluster does: nothing but what the manifest says, and the store's mount."""
+    """Runs the containers of templates as a cluster does: what the manifest says, and folders that all see."""
 
-    def __init__(self, client, store, online=()):
-        self.client, self.store, self.online = client, Path(store), online
+    def __init__(self, client, shared, online=()):
+        self.client, self.shared, self.online = client, tuple(map(str, shared)), online
         self.ran = {}
         """What the engine says of each step's container."""
 
@@ -106,7 +106,7 @@ class Pods:
         spec = cluster.spec
         user = str(spec["securityContext"]["runAsUser"])
         volumes = {volume["name"]: volume["emptyDir"] for volume in (*spec["volumes"], *leaf.get("volumes", ()))}
-        mounts, memory = {str(self.store): {"bind": str(self.store), "mode": "rw"}}, {}
+        mounts, memory = {place: {"bind": place, "mode": "rw"} for place in self.shared}, {}
         for mount in container["volumeMounts"]:
             place = root / mount["mountPath"].lstrip("/")
             if volumes[mount["name"]].get("medium") == "Memory":

@@ -10,6 +10,7 @@ from clspec.codes import problem
 from clspec.diagnostic import START, Span, in_order
 from clspec.manifest import mapping
 from clspec_kfp import fields, forms, rules, rules_house
+from clspec_kfp.spelling import as_written, field_of, spelt, twice
 from clspec_kfp.validate import faults
 
 if TYPE_CHECKING:
@@ -31,10 +32,21 @@ class _Part:
 
     of: Manifest
     place: Place
+    written: dict[str, Any]
+    """As it stands in the file."""
     value: dict[str, Any]
+    """The same, with all fields in one spelling."""
+
+    @classmethod
+    def at(cls, of: Manifest, place: Place, written: dict[str, Any]) -> _Part:
+        return cls(of=of, place=place, written=written, value=spelt(written))
+
+    def whole(self, place: Place) -> Place:
+        """A place in this part as one in its document."""
+        return (*self.place, *as_written(self.written, place))
 
     def span(self, place: Place) -> Span:
-        return self.of.span((*self.place, *place))
+        return self.of.span(self.whole(place))
 
 
 def lint(text: str, path: str = "pipeline.yaml") -> Sequence[Diagnostic]:
@@ -51,7 +63,7 @@ def lint(text: str, path: str = "pipeline.yaml") -> Sequence[Diagnostic]:
 
 
 def _is_spec(value: dict[str, Any]) -> bool:
-    return not _SPEC.isdisjoint(value) and "apiVersion" not in value and "platforms" not in value
+    return not _SPEC.isdisjoint(map(field_of, value)) and "apiVersion" not in value and "platforms" not in value
 
 
 class _Judge:
@@ -65,8 +77,8 @@ class _Judge:
         """Judge the documents of a file of so many bytes."""
         if size > MAX_FILE:
             self._say(f"the file has {size:,} bytes, Kubeflow takes {MAX_FILE:,} in one upload", START)
-        specs = [_Part(of=one, place=(), value=one.value) for one in found if _is_spec(one.value)]
-        platforms = [_Part(of=one, place=(), value=one.value) for one in found if "platforms" in one.value]
+        specs = [_Part.at(one, (), one.value) for one in found if _is_spec(one.value)]
+        platforms = [_Part.at(one, (), one.value) for one in found if "platforms" in one.value]
         for extra, what in ((specs[1:], "a second pipeline"), (platforms[1:], "a second platform document")):
             for part in extra:
                 self._say(f"{what} in one file, of which Kubeflow takes one", part.span(()))
@@ -116,7 +128,7 @@ class _Judge:
 
     def _within(self, one: Manifest, place: Place, holder: dict[str, Any] | Any, words: tuple[str, str]) -> None:
         parts = [
-            [_Part(of=one, place=(*place, word), value=holder[word])] if isinstance(holder.get(word), dict) else []
+            [_Part.at(one, (*place, word), holder[word])] if isinstance(holder.get(word), dict) else []
             for word in words
         ]
         if parts[0]:
@@ -126,6 +138,8 @@ class _Judge:
 
     def _pipeline(self, spec: _Part, platforms: Sequence[_Part], size: int) -> None:
         before = len(self.found)
+        for part in (spec, *platforms):
+            self.found += self._told(part, twice(part.written))
         misfits = [*self._told(spec, forms.misfits(spec.value, forms.SPEC))]
         misfits += [d for part in platforms for d in self._told(part, forms.misfits(part.value, forms.PLATFORM))]
         self.found += misfits
@@ -143,7 +157,7 @@ class _Judge:
     def _ours(self, spec: _Part, platforms: Sequence[_Part], *, is_clean: bool) -> None:
         """What says that clspec wrote it must be as clspec writes it: somebody changed it by hand."""
         if is_clean and str(spec.value.get("sdkVersion", "")).startswith("clspec-"):
-            for line in faults([spec.value, *(part.value for part in platforms)]):
+            for line in faults([spec.written, *(part.written for part in platforms)]):
                 self._say(f"clspec did not write it like this: {line}", spec.span(()))
 
     def _unjudged(self, spec: _Part) -> None:
@@ -154,7 +168,7 @@ class _Judge:
 
     def _told(self, part: _Part, found: Iterable[Finding], code: str = REFUSED) -> Iterator[Diagnostic]:
         for place, message in dict.fromkeys(found):
-            yield self.problem(code, message, part.span(place), where=".".join(map(str, (*part.place, *place))))
+            yield self.problem(code, message, part.span(place), where=".".join(map(str, part.whole(place))))
 
     def _say(self, message: str, span: Span) -> None:
         self.found.append(self.problem(REFUSED, message, span))

@@ -30,7 +30,8 @@ from tests.argo_cluster import Cluster
 
 docker = pytest.importorskip("docker", reason="the engine's client is not installed (extra `dev`)")
 
-TINY = Path(__file__).resolve().parents[1] / "data" / "tiny"
+DATA = Path(__file__).resolve().parents[1] / "data"
+TINY = DATA / "tiny"
 NOW = "2026-05-02T00:00:00Z"
 WORKDIR = "/app/tiny"
 NOTIFY = "notify:\n  - {on_event: [gate_failed, run_failed], webhook_env: HOOK, format: json}\n"
@@ -75,14 +76,20 @@ class Project:
     folder: Path
     name: str
     said: str = ""
+    of: str = "tiny"
+    pipeline: str = "regression"
 
     @property
     def spec(self):
-        return self.folder / "tiny.yaml"
+        return self.folder / f"{self.of}.yaml"
 
     @property
     def lock(self):
-        return yaml.safe_load((self.folder / "tiny.lock").read_text())
+        return yaml.safe_load((self.folder / f"{self.of}.lock").read_text())
+
+    @property
+    def store(self):
+        return self.folder / ".clspec" / "store"
 
     @property
     def image(self):
@@ -111,7 +118,7 @@ class Project:
 
     def locally(self):
         """The exit code of a local run, and the digest of everything that it made."""
-        words = [sys.executable, "-c", LOCAL, "tiny.yaml", "regression", NOW]
+        words = [sys.executable, "-c", LOCAL, self.spec.name, self.pipeline, NOW]
         done = subprocess.run(words, cwd=self.folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         code, outputs = json.loads(done.stdout.splitlines()[-1])
@@ -130,6 +137,8 @@ def project(engine, registry, tmp_path_factory):
     text = text.replace("seeds: [1, 2]\n", "seeds: [1]\n  resources: {cpu: 1, memory: 768Mi, shared_memory: 8Mi}\n")
     text = text.replace("golden:\n  dataset", NOTIFY + "golden:\n  dataset")
     (folder / "tiny.yaml").write_text(text.rstrip("\n") + NEAR)
+    shutil.copy(DATA / "again" / "again.py", folder / "tiny")  # so that one image serves both specs
+    shutil.copy(DATA / "again" / "again.yaml", folder)
     (folder / "pyproject.toml").write_text('[tool.clspec]\nspec = "tiny.yaml"\n')
     (folder / ".env").write_text(f"TOKEN={CANARY}-beside\n")
     for place in (".git/config", "__pycache__/model.cpython-311.pyc"):
@@ -198,7 +207,7 @@ def test_steps_are_nobody_in_particular_and_find_no_compiler(project, engine):
     assert (found["user"], found["groups"], found["home"]) == (8737, [8737], "/tmp")
     assert found["found"] == []
     assert found["code"] == code.digest(project.folder / "tiny")
-    assert found["files"] == ["answers.txt", "model.py", "rows.py"]
+    assert found["files"] == ["again.py", "answers.txt", "model.py", "rows.py"]
     assert found["versions"] == [clspec.__version__, pyarrow.__version__]
     writable = look(engine, project.image)
     assert writable["writes"] == ["/tmp"], "even where the root can be written, the user of the steps cannot"
@@ -244,13 +253,11 @@ def case(request, project, tmp_path_factory):
     return Case(found, request.param, made)
 
 
-def test_kubeflow_in_containers(case, engine, tmp_path):
-    pytest.importorskip("kfp", reason="Kubeflow's SDK is not installed (extra `kfp`)")
-    theirs = case.project.copy(tmp_path / "project")
-    bundle = kubeflow.emit(api.plan(str(theirs.spec)), KubeflowOptions())
-    spec, *_ = yaml.safe_load_all(bundle["regression.yaml"])
-    store = theirs.folder / ".clspec" / "store"
-    containers.open_to_all(store)
+def on_kubeflow(project, engine, folder, *more):
+    """The pipeline in Kubeflow's own runner, each step in a container that sees the store and these folders."""
+    bundle = kubeflow.emit(api.plan(str(project.spec)), KubeflowOptions())
+    spec, *_ = yaml.safe_load_all(bundle[f"{project.pipeline}.yaml"])
+    containers.open_to_all(project.store)
     settings = {
         "read_only": True,
         "tmpfs": {"/tmp": "mode=1777"},
@@ -258,15 +265,19 @@ def test_kubeflow_in_containers(case, engine, tmp_path):
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "environment": {"HOOK": "http://127.0.0.1:9/"},
-        "mounts": [{"Type": "bind", "Source": str(store), "Target": str(store)}],
-        "labels": {"clspec-test": tmp_path.name},
+        "mounts": [{"Type": "bind", "Source": str(place), "Target": str(place)} for place in (project.store, *more)],
+        "labels": {"clspec-test": folder.parent.name},
     }
     try:
-        ran = kubeflow_run.run(
-            kubeflow_run.contained(spec, NOW), tmp_path / "run", {"store": str(store)}, containers=settings
-        )
+        prepared = kubeflow_run.contained(spec, NOW)
+        return kubeflow_run.run(prepared, folder, {"store": str(project.store)}, containers=settings)
     finally:
-        engine.containers.prune(filters={"label": f"clspec-test={tmp_path.name}"})
+        engine.containers.prune(filters={"label": f"clspec-test={folder.parent.name}"})
+
+
+def test_kubeflow_in_containers(case, engine, tmp_path):
+    pytest.importorskip("kfp", reason="Kubeflow's SDK is not installed (extra `kfp`)")
+    ran = on_kubeflow(case.project.copy(tmp_path / "project"), engine, tmp_path / "run")
     assert ran.ok is case.passes, ran.told
     assert ran.evaluated == [["inputs.parameter_values['when'] == 'pass'", case.passes]]
     assert case.project.image in ran.told
@@ -301,22 +312,25 @@ def hook():
     server.server_close()
 
 
-def on_argo(project, engine, folder, hook="http://127.0.0.1:9/"):
+def on_argo(project, engine, folder, hook="http://127.0.0.1:9/", more=()):
     """The pipeline as the manifest says it, each template in a container of its own."""
-    store = project.folder / ".clspec" / "store"
-    containers.open_to_all(store)
-    pods = containers.Pods(engine, store, online=("notify",))
+    containers.open_to_all(project.store)
+    pods = containers.Pods(engine, (project.store, *more), online=("notify",))
     bundle = argo.emit(api.plan(str(project.spec)), ArgoOptions())
     cluster = Cluster(bundle, folder, pod=pods, secrets={("clspec", "HOOK"): hook})
-    cluster.run("tiny-regression", began=NOW, uid="uid-1", store=str(store))
+    cluster.run(f"{project.of}-{project.pipeline}", began=NOW, uid="uid-1", store=str(project.store))
     return cluster, pods
+
+
+def kept(project, folder):
+    """The digest of everything that a run on Argo left in its bucket."""
+    place = folder / "bucket" / project.of / "uid-1"
+    return {(step.name, path.name): artifacts.digest(path) for step in place.iterdir() for path in step.iterdir()}
 
 
 def test_argo_in_containers(case, engine, hook, tmp_path):
     cluster, pods = on_argo(case.project.copy(tmp_path / "project"), engine, tmp_path / "run", hook)
-    place = tmp_path / "run" / "bucket" / "tiny" / "uid-1"
-    made = {(step.name, path.name): artifacts.digest(path) for step in place.iterdir() for path in step.iterdir()}
-    assert made == case.made, cluster.errors
+    assert kept(case.project, tmp_path / "run") == case.made, cluster.errors
     assert (cluster.phase == "Succeeded") is case.passes, cluster.errors
     assert cluster.phases["register"] == ("Succeeded" if case.passes else "Skipped")
     assert [message["event"] for message in Hook.heard] == ([] if case.passes else ["gate_failed"])
@@ -337,3 +351,69 @@ def test_other_code_than_the_image_has_is_refused(project, engine, tmp_path):
     assert f"the code in {WORKDIR} is {code.digest(project.folder / 'tiny')}" in told
     assert "build the image again" in told
     assert 1 in {ran["State"]["ExitCode"] for ran in pods.ran.values()}
+
+
+# -- a round of improvement --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def stumbles(tmp_path_factory):
+    """Where a training leaves that its machine was lost once; the same place for every run."""
+    return tmp_path_factory.mktemp("stumbles")
+
+
+@pytest.fixture(scope="module")
+def taught(project, stumbles, tmp_path_factory):
+    """A loop whose mistakes have been found and labelled, so that its next run trains; and what that makes here."""
+    found = replace(project.copy(tmp_path_factory.mktemp("again") / "project"), of="again", pipeline="improvement")
+    text = found.spec.read_text().replace("IMAGE", f"'{project.name}'").replace("STUMBLES", str(stumbles))
+    found.spec.write_text(text)
+    (found.folder / "pyproject.toml").write_text('[tool.clspec]\nspec = "again.yaml"\n')
+    done = found.clspec("lock", "--image", project.lock["images"][project.name])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert found.locally()[0] == 0
+    done = found.clspec("label", "export", "queue.jsonl")
+    assert done.returncode == 0, done.stdout + done.stderr
+    items = [json.loads(line) for line in (found.folder / "queue.jsonl").read_text().splitlines()]
+    lines = [
+        {"key": i["key"], "label": "brake" if i["data"]["gap"] < 20 else "go", "by": "ann", "at": NOW} for i in items
+    ]
+    (found.folder / "labels.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = found.clspec("label", "import", "labels.jsonl")
+    assert done.returncode == 0, done.stdout + done.stderr
+    exit_code, made = found.copy(found.folder.parent / "mine").locally()
+    assert exit_code == 0
+    assert {("train-seed-2", "model"), ("promote", "promoted"), ("report", "page")} <= set(made)
+    return Case(found, True, made)
+
+
+@pytest.fixture
+def stumbling(stumbles):
+    """A machine that is lost once, with whoever trains there."""
+    containers.open_to_all(stumbles)
+    lost = stumbles / "stumbled"
+    lost.unlink(missing_ok=True)
+    yield lost
+    lost.unlink(missing_ok=True)
+
+
+def test_the_loop_on_kubeflow_in_containers(taught, engine, stumbling, tmp_path):
+    ran = on_kubeflow(taught.project.copy(tmp_path / "project"), engine, tmp_path / "run", stumbling.parent)
+    assert ran.ok, ran.told
+    assert [found for _, found in ran.evaluated] == [True, True]
+    assert ran.digests() == taught.made
+    assert stumbling.exists(), "one of the seeds was tried twice"
+    assert {"train-seed-1", "train-seed-2", "promote", "report", "notify", "conclude"} <= ran.steps
+    assert "promoted: the webhook in HOOK was not told" in ran.told
+
+
+def test_the_loop_on_argo_in_containers(taught, engine, hook, stumbling, tmp_path):
+    theirs = taught.project.copy(tmp_path / "project")
+    cluster, pods = on_argo(theirs, engine, tmp_path / "run", hook, more=(stumbling.parent,))
+    assert kept(theirs, tmp_path / "run") == taught.made, cluster.errors
+    assert cluster.phase == "Succeeded", cluster.errors
+    assert set(cluster.phases.values()) == {"Succeeded"}
+    assert stumbling.exists()
+    assert {name: tries for name, tries in cluster.attempts.items() if tries > 1} == {"train-seed-2": 2}
+    assert [message["event"] for message in Hook.heard] == ["promoted"]
+    assert {ran["State"]["ExitCode"] for ran in pods.ran.values()} == {0}

@@ -389,6 +389,70 @@ def test_a_defect_is_an_error_with_its_line(name):
     assert all((one.code, one.path) == ("CLS511", "pipeline.yaml") and one.span for one in found)
 
 
+# -- the other spelling, which protobuf's JSON takes as well -----------------------------------------------------------
+
+
+def snaked(text):
+    """The same documents with every field of Kubeflow's in its other spelling: `executor_label`."""
+    others = {}
+    waiting, seen = [descriptor for descriptor in fields.known().values()], set()
+    while waiting:
+        descriptor = waiting.pop()
+        if descriptor.full_name in seen or descriptor.full_name.startswith("google.protobuf."):
+            continue
+        seen.add(descriptor.full_name)
+        for field in descriptor.fields:
+            others[field.json_name] = field.name
+            waiting += [field.message_type] if field.message_type is not None else []
+
+    def spelt(value):
+        if isinstance(value, dict):
+            return {others.get(key, key): spelt(item) for key, item in value.items()}
+        return [spelt(item) for item in value] if isinstance(value, list) else value
+
+    assert others["executorLabel"] == "executor_label"
+    return yaml.safe_dump_all([spelt(one) for one in yaml.safe_load_all(text)])
+
+
+def test_what_the_sdk_compiles_is_no_error_in_the_other_spelling():
+    maker = kfp_foreign.Maker(kfp_sdk.load())
+    plain = list(maker.corpus())[::12]
+    wrong = [(name, found.message, found.where) for name, text in plain for found in errors(snaked(text))]
+    assert wrong == []
+    assert len(plain) >= 18
+    assert "executor_label" in snaked(RICH)
+    assert sorted(warnings(snaked(RICH))) == sorted(warnings(RICH))
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_a_defect_is_found_in_the_other_spelling(name):
+    kfp_sdk.load()
+    mutate, _ = DEFECTS[name]
+    tree = documents()
+    mutate(tree)
+    text = yaml.safe_dump_all(tree)
+    found = errors(snaked(text))
+    assert sorted(one.message for one in found) == sorted(one.message for one in errors(text))
+    assert all(one.where == "" or one.span for one in found)
+
+
+def test_the_line_is_that_of_the_other_spelling():
+    lines = snaked(RICH).splitlines()
+    at = next(number for number, line in enumerate(lines) if "resource_memory_limit: 16Gi" in line)
+    lines[at] = lines[at].replace("16Gi", "16GB")
+    (found,) = errors("\n".join(lines))
+    assert found.span.line == at + 1
+    assert found.where == "deployment_spec.executors.exec-train-2.container.resources.resource_memory_limit"
+
+
+def test_a_field_in_both_spellings_is_an_error():
+    tree = documents()
+    put(*COMPONENTS, "comp-judge", "executor_label", "exec-judge")(tree)
+    (found,) = errors(yaml.safe_dump_all(tree))
+    assert "said a second time" in found.message
+    assert found.where == "components.comp-judge.executor_label"
+
+
 def test_the_line_is_that_of_the_defect():
     lines = RICH.splitlines()
     at = next(number for number, line in enumerate(lines) if "resourceMemoryLimit: 16Gi" in line)
