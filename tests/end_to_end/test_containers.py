@@ -383,7 +383,7 @@ def taught(project, stumbles, tmp_path_factory):
     assert done.returncode == 0, done.stdout + done.stderr
     exit_code, made = found.copy(found.folder.parent / "mine").locally()
     assert exit_code == 0
-    assert {("train-seed-2", "model"), ("promote", "promoted"), ("report", "page")} <= set(made)
+    assert {("train-seed-2", "model"), ("promote", "promoted"), ("gate", "verdict")} <= set(made)
     return Case(found, True, made)
 
 
