@@ -6,6 +6,7 @@ The cluster parses `deploymentSpec` late and skips a platform document with an u
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -83,11 +84,34 @@ _SPEC = {
 _PLATFORM = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"*": _POD}}}}}
 
 
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """A mapping whose keys are named: all of them, and those that must be there."""
+
+    known: Mapping[str, Any]
+    needed: tuple[str, ...]
+
+
+def _form(said: Any) -> Any:
+    """A form as it is looked up in: read from what stands above once, not for every mapping of a pipeline."""
+    if isinstance(said, list):
+        return [_form(said[0])]
+    if not isinstance(said, dict):
+        return said
+    if "*" in said:
+        return {"*": _form(said["*"])}
+    known = {key.removesuffix("?"): _form(item) for key, item in said.items()}
+    return _Keys(known, tuple(key for key in said if not key.endswith("?")))
+
+
+_FORMS = (_form(_SPEC), _form(_PLATFORM))
+
+
 def misfits(documents: Sequence[Any]) -> Iterator[str]:
     """Every place where the documents are not of the form that clspec writes."""
     if len(documents) not in (1, 2):
         yield f"{len(documents)} documents: one PipelineSpec and at most one platform document make a pipeline"
-    for document, form in zip(documents, (_SPEC, _PLATFORM), strict=False):
+    for document, form in zip(documents, _FORMS, strict=False):
         yield from _misfits(document, form, "")
 
 
@@ -103,17 +127,17 @@ def _misfits(value: Any, form: Any, path: str) -> Iterator[str]:
             yield from _misfits(item, form[0], f"{path}[{number}]")
     elif not isinstance(value, Mapping):
         yield f"{path}: not a mapping"
-    elif "*" in form:
+    elif isinstance(form, _Keys):
+        yield from _keys(value, form, path)
+    else:
         for key, item in value.items():
             yield from _misfits(item, form["*"], f"{path}.{key}")
-    else:
-        yield from _keys(value, form, path)
 
 
-def _keys(value: Mapping[str, Any], form: Mapping[str, Any], path: str) -> Iterator[str]:
-    known = {key.removesuffix("?"): item for key, item in form.items()}
-    for key in form:
-        if not key.endswith("?") and key not in value:
+def _keys(value: Mapping[str, Any], form: _Keys, path: str) -> Iterator[str]:
+    known = form.known
+    for key in form.needed:
+        if key not in value:
             yield f"{path}: `{key}` is missing"
     for key, item in value.items():
         if key in known:

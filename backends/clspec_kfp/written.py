@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def dump(documents: Sequence[Mapping[str, Any]]) -> str:
         TypeError: there is a value that is no text, number, truth, mapping or list.
     """
     parts: list[str] = [HEADER]
+    _text.cache_clear()
     for number, document in enumerate(documents):
         if number:
             parts.append("---\n")
@@ -40,6 +41,7 @@ def dump(documents: Sequence[Mapping[str, Any]]) -> str:
             _mapping(parts.append, document, "", "")
         else:
             parts.append("{}\n")
+    _text.cache_clear()
     return "".join(parts)
 
 
@@ -96,8 +98,9 @@ def _number(value: float) -> str:
     return found if "." in found or "e" not in found else found.replace("e", ".0e")
 
 
-@lru_cache(maxsize=4096)
+@cache
 def _text(value: str) -> str:
+    """A name or a word, which a document says in many places: kept while it is written, however long it is."""
     return _quoted(value)
 
 

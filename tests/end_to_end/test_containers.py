@@ -384,7 +384,7 @@ def taught(project, stumbles, tmp_path_factory):
     exit_code, made = found.copy(found.folder.parent / "mine").locally()
     assert exit_code == 0
     assert {("train-seed-2", "model"), ("promote", "promoted"), ("gate", "verdict")} <= set(made)
-    return Case(found, True, made)
+    return Case(found, passes=True, made=made)
 
 
 @pytest.fixture

@@ -395,7 +395,7 @@ def test_a_defect_is_an_error_with_its_line(name):
 def snaked(text):
     """The same documents with every field of Kubeflow's in its other spelling: `executor_label`."""
     others = {}
-    waiting, seen = [descriptor for descriptor in fields.known().values()], set()
+    waiting, seen = list(fields.known().values()), set()
     while waiting:
         descriptor = waiting.pop()
         if descriptor.full_name in seen or descriptor.full_name.startswith("google.protobuf."):
