@@ -60,6 +60,7 @@ def by_functions():
     environment = spec["environments"]["prod"]
     for part in ("training", "inference"):
         environment[part] = {**copy.deepcopy(PLACE), "timeout": "2h"}
+        environment[part]["secrets"][0]["env"] = "B_TOKEN"  # a variable of its own, which is added
     environment["code"] = {"image": spec["code"]["image"], "workdir": "/srv"}
     environment["sources"]["fleet"] |= {"freshness": "12h"}
     environment["sources"]["rider_reports"] = {"dsn_env": "OTHER_DSN", "query": "select 1"}
