@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clspec import manifest
+from clspec import kubernetes, manifest
 from clspec.codes import problem
 from clspec.diagnostic import START, Diagnostic, Severity, in_order
 from clspec_argo import events, house, rules
@@ -23,9 +23,10 @@ _NAMED = (*rules.KINDS, *events.KINDS)
 
 
 def lint(text: str, path: str = "manifest.yaml", schemas: Sequence[str] = ()) -> Sequence[Diagnostic]:
-    """What is wrong with the Argo objects in a text; objects of other kinds are not looked at.
+    """What is wrong with the Argo objects in a text, and with accounts and their rights beside them.
 
-    `path` is the file as the user named it. A text without any object of Argo's is an error: nothing was judged. Names
+    Objects of other kinds are not looked at. `path` is the file as the user named it. A text without any object that
+    is judged is an error. Names
     and types of fields are those of the files `schemas`, else of hera's models; where neither is there, that is told.
 
     Raises:
@@ -48,11 +49,16 @@ def lint(text: str, path: str = "manifest.yaml", schemas: Sequence[str] = ()) ->
             elif one.value.get("kind") in rules.KINDS:
                 judged += 1
                 found += _told(one, path, rules.judge(one.value), Severity.ERROR)
+            elif kubernetes.is_one(one.value):
+                judged += 1
+                found += _told(one, path, kubernetes.judge(one.value), Severity.ERROR)
+                found += _told(one, path, kubernetes.doubts(one.value), Severity.WARNING)
     except manifest.NotYaml as error:
         found.append(_diagnostic(str(error), path, Severity.ERROR, error.span))
         judged += 1
     if not judged:
-        found.append(_diagnostic("there is no object of Argo's in it", path, Severity.ERROR, None))
+        message = "there is no object of Argo's in it, nor one that stands beside them: nothing was judged"
+        found.append(_diagnostic(message, path, Severity.ERROR, None))
     if unknown:
         found.append(_not_judged(unknown, path))
     return in_order(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clspec import manifest
+from clspec import kubernetes, manifest
 from clspec.codes import problem
 from clspec.diagnostic import START, Span, in_order
 from clspec.manifest import mapping
@@ -83,7 +83,11 @@ class _Judge:
             for part in extra:
                 self._say(f"{what} in one file, of which Kubeflow takes one", part.span(()))
         for one in found:
-            if not _is_spec(one.value) and "platforms" not in one.value:
+            if _is_spec(one.value) or "platforms" in one.value:
+                continue
+            if kubernetes.is_one(one.value) and not specs and not platforms:  # a file for kubectl
+                self.found += self._beside(one)
+            else:
                 self._other(one)
         if specs:
             self._pipeline(specs[0], platforms[:1], size)
@@ -91,6 +95,12 @@ class _Judge:
             self._say("a platform document without its pipeline", platforms[0].span(()))
         elif not found:
             self._say("there is no pipeline of Kubeflow's in it", START)
+
+    def _beside(self, one: Manifest) -> Iterator[Diagnostic]:
+        """An account or rights that steps need, which clspec writes into a file of their own."""
+        part = _Part(of=one, place=(), written=one.value, value=one.value)
+        yield from self._told(part, kubernetes.judge(one.value))
+        yield from self._told(part, kubernetes.doubts(one.value), UNLIKE_US)
 
     def _other(self, one: Manifest) -> None:
         """What is no part of an IR by itself."""
