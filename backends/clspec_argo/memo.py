@@ -83,7 +83,11 @@ def memoize(step: Step, template: Document, called: Mapping[str, str], cache: st
 
 
 def caches(names: list[str], labels: dict[str, str]) -> Document:
-    """The ConfigMaps that results are found in, one for each step: one holds about a thousand of them (1 MB)."""
+    """The ConfigMaps that results are found in, one for each step: one holds about a thousand of them (1 MB).
+
+    They say nothing of what is in them, so that `kubectl replace` empties them; when one is full or gone, Argo ends the
+    step whose result it cannot keep (configmap_cache.go, `Save`).
+    """
     metadata = ({"name": name, "labels": {**labels, **_LABEL}} for name in names)
     items = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": found} for found in metadata]
     return {"apiVersion": "v1", "kind": "List", "items": items}

@@ -96,6 +96,7 @@ def test_a_spec_that_needs_more_is_refused_with_its_place(place):
     ended = place.shell("clspec compile specs/robotaxi.yaml -t acme -o out")
     assert ended.returncode == 2
     assert "error[CLS508]: step `register` has a condition, and target `acme` knows none yet" in ended.stderr
+    assert "`clspec targets` lists what `acme` cannot; `clspec run --local` and other targets can" in ended.stderr
     assert not (place.folder / "out").exists()
 
 
