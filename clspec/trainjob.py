@@ -27,6 +27,8 @@ TRAINJOBS: list[dict[str, Any]] = [
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
 ]
 """What a launcher may do: make a job, look at it and at its pods, take it away. It watches nothing."""
+POD_NAMES = ("CLSPEC_POD_NAME", "KFP_POD_NAME")
+"""The variables in which a launcher finds what its own pod is called: the first is ours, the second Kubeflow's own."""
 
 _MANAGER = "clspec.dev/launcher"
 _PART = "node"

@@ -243,7 +243,12 @@ class Cluster:
         """The variables of a container, secrets looked up."""
         found = {}
         for variable in container["env"]:
-            source = variable.get("valueFrom", {}).get("secretKeyRef")
+            taken = variable.get("valueFrom", {})
+            if "fieldRef" in taken:
+                assert taken == {"fieldRef": {"fieldPath": "metadata.name"}}
+                found[variable["name"]] = "pod-of-this-step"
+                continue
+            source = taken.get("secretKeyRef")
             found[variable["name"]] = self.secrets[source["name"], source["key"]] if source else variable["value"]
         return found
 

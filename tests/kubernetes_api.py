@@ -55,7 +55,8 @@ TRAINER = {
     "numProcPerNode": NUMBER,
     "resourcesPerNode": {"requests": TEXTS, "limits": TEXTS},
 }
-META = {"name": STRING, "namespace": STRING, "labels": TEXTS, "annotations": TEXTS}
+OWNER = {"apiVersion": STRING, "kind": STRING, "name": STRING, "uid": STRING}
+META = {"name": STRING, "namespace": STRING, "labels": TEXTS, "annotations": TEXTS, "ownerReferences": [OWNER]}
 PATCH = {"template": {"spec": {"template": {"spec": SAFE_POD}}}}
 PATCHES = {"template": {"spec": {"replicatedJobs": [{"name": STRING, **PATCH}]}}}
 COMMON = {"runtimeRef": {"name": STRING, "kind": STRING, "apiGroup": STRING}, "trainer": TRAINER}
@@ -112,7 +113,7 @@ class Api:
         self.lingering = 0.0
         """Seconds for which a deleted job is still there."""
         self.runs = code is not None
-        self.pods = []
+        self.pods, self.launchers = [], []
         self.environment = {}
         self.lock = threading.RLock()
         self.folder = folder
@@ -269,7 +270,18 @@ class Api:
                 with_group(process, signal.SIGKILL)
                 process.wait()
 
+    def collect(self, uid):
+        """What Kubernetes does once an owner is gone."""
+        for name, job in list(self.jobs.items()):
+            if any(owner["uid"] == uid for owner in job["metadata"].get("ownerReferences", ())):
+                self.delete(name, {"kind": "DeleteOptions", "propagationPolicy": "Background", **same(job)})
+
     def list_pods(self, query):
+        if "fieldSelector" in query:
+            named = [
+                one for one in self.launchers if query["fieldSelector"] == [f"metadata.name={one['metadata']['name']}"]
+            ]
+            return 200, {"kind": "PodList", "items": named}
         ((name, _),) = [(value.partition("=")[2], key) for key, (value,) in query.items() if key == "labelSelector"]
         if self.pods:
             return 200, {"kind": "PodList", "items": self.pods}
@@ -349,6 +361,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         """Quiet."""
+
+
+def same(job):
+    return {"preconditions": {"uid": job["metadata"]["uid"]}}
 
 
 def with_group(process, number):

@@ -31,6 +31,10 @@ _SHARED = "shared-memory"
 _TMP = "/tmp"  # noqa: S108  # a volume of the pod's own
 _COMMAND = ["python", "-m", "clspec.step"]
 _BARE: list[dict[str, Any]] = [{"name": "HOME", "value": _TMP}, {"name": "USER", "value": "clspec"}]
+_OWN_NAME: list[dict[str, Any]] = [
+    {"name": trainjob.POD_NAMES[0], "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+]
+"""A launcher looks up whose its pod is, so that its job is theirs too."""
 _MOUNTS = [{"name": SCRATCH, "mountPath": _TMP}]
 _WITH_SHARED = [*_MOUNTS, {"name": _SHARED, "mountPath": "/dev/shm"}]  # noqa: S108
 _INFRASTRUCTURE = (
@@ -67,15 +71,17 @@ def container(plan: Plan, step: Step, options: Options, *, digested: bool) -> di
     `digested` if it says in one word what it made.
     """
     more = ["--digest", parameter_path(WORD)] if digested else []
+    own: list[dict[str, Any]] = []
     if trainjob.is_launched(step):
         said = trainjob.argument(step, _machines(plan, step, options))
         more += ["--run", RUN, "--trainjob", escaped(said)]
         step = trainjob.launcher(step)
+        own = _OWN_NAME
     made: dict[str, Any] = {
         "image": step.image,
         "command": _COMMAND,
         "args": _arguments(plan, step) + more,
-        "env": _variables(step, options),
+        "env": [*_variables(step, options), *own] if own else _variables(step, options),
     }
     if resources := _resources(step.resources):
         made["resources"] = resources

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from clspec.diagnostic import ClspecError, StepFailed, SurroundingsFailed, UsageError
 from clspec.plan import canonical
-from clspec.step import cluster, parcel
+from clspec.step import cluster, parcel, pods
 from clspec.step.ending import asked_to_end
 from clspec.step.fit import numbers
 from clspec.step.machine import DONE, TASK
@@ -153,12 +153,13 @@ class _Launcher:
         inputs = parcel.send(job.storage, self._folder, ((name, job.inputs[name]) for name in _PASSED_ON))
         config = {key: value for key, value in job.config.items() if key != "protected"}
         job.storage.write(f"{self._folder}/{TASK}", canonical({"config": config, "inputs": inputs}).encode())
+        body = self._body()
         there: dict[str, Any] | None = None
         try:
             # Strict, since the API drops what it does not know without a word: with another version of Trainer,
             # the machines' selectors would be lost.
             with self._ending.held():  # else nobody would know of a job that was made just then
-                found = self._cluster.call("POST", f"{self._path}?fieldValidation=Strict", self._body())
+                found = self._cluster.call("POST", f"{self._path}?fieldValidation=Strict", body)
         except cluster.ApiError as said:
             if said.status == _CONFLICT:
                 there = self._cluster.find(f"{self._path}/{self.name}")
@@ -172,6 +173,13 @@ class _Launcher:
         self._say(f"made, on {self._wanted.machines} machines")
         return found
 
+    def _owned(self) -> dict[str, Any]:
+        """Whose the job is: theirs whose this pod is, so that it goes with them even if no launcher is left."""
+        owners, why = pods.owner(self._cluster)
+        if why:
+            self._say(f"belongs to no run: {why}")
+        return {"ownerReferences": owners} if owners else {}
+
     def _body(self) -> dict[str, Any]:
         words = ["--store", self._job.store, "--task", self._folder, "--code", str(self._job.code_root())]
         spec = copy.deepcopy(self._wanted.spec)
@@ -184,6 +192,7 @@ class _Launcher:
                 "namespace": self._cluster.namespace,
                 "labels": {"app.kubernetes.io/managed-by": "clspec", "clspec.dev/run": _label(self._job.run)},
                 "annotations": {ASKED: self._asked, FOLDER: self._folder, "clspec.dev/step": self._wanted.step},
+                **self._owned(),
             },
             "spec": spec,
         }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from clspec.step.cluster import ApiError
+from clspec.trainjob import POD_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,6 +56,28 @@ class Pods:
         running = sum(_phase(pod) in ("Running", "Succeeded") for pod in self.found)
         waiting = sorted(why for pod in self.found for why in _waits_for(pod))
         return f"{running} of {wanted} machines run" + (f"; {waiting[0]}" if waiting else "")
+
+
+def owner(cluster: Cluster) -> tuple[list[dict[str, Any]], str]:
+    """Whoever owns the pod that this process runs in, as a reference that makes an object theirs too.
+
+    That is the Workflow of this run, on Argo and below Kubeflow: it outlives all tries of a step, and once it is gone,
+    Kubernetes takes away what is its own. Where nobody can be found, there is no reference, and the text says why.
+    """
+    name = next((found for variable in POD_NAMES if (found := os.environ.get(variable))), "")
+    if not name:
+        return [], "its launcher does not know its own pod"
+    selector = quote(f"metadata.name={name}", safe="")
+    try:
+        found = cluster.call("GET", f"/api/v1/namespaces/{cluster.namespace}/pods?fieldSelector={selector}")
+    except ApiError as said:
+        return [], f"its launcher's pod cannot be looked at ({said})"
+    for pod in found.get("items") or ():
+        for reference in pod["metadata"].get("ownerReferences") or ():
+            if reference.get("controller"):
+                # without `controller`, since it controls no job, and `blockOwnerDeletion`, which takes more rights
+                return [{key: reference[key] for key in ("apiVersion", "kind", "name", "uid")}], ""
+    return [], "its launcher's pod belongs to nobody"
 
 
 def _name(pod: Mapping[str, Any]) -> str:

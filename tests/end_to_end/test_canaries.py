@@ -54,9 +54,9 @@ PLACES = (
     ('{entrypoint: "model:predict"}', '{entrypoint: "again:predict", secrets: [{env: MODEL_TOKEN}]}'),
     (
         "  labelling: ",
-        '  auto_label: {entrypoint: "again:label", columns: {sure: double}, accept_if: "sure > 0.9", MORE}\n  labelling: ',
+        '  auto_label: {entrypoint: "again:label", columns: {sure: double}, accept_if: "sure > 0.9"}\n  labelling: ',
     ),
-    ("MORE", "audit_rate: 0.2, secrets: [{env: TEACHER_TOKEN}]"),
+    ('"sure > 0.9"}', '"sure > 0.9", audit_rate: 0.2, secrets: [{env: TEACHER_TOKEN}]}'),
     (", image: IMAGE, workdir: /app/tiny", ""),
 )
 

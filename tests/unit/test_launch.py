@@ -272,6 +272,55 @@ def test_a_launcher_that_is_tried_again_takes_its_job_over(serve, launched, job,
     assert left(job) == []
 
 
+OWNERS = [
+    {"apiVersion": "apps/v1", "kind": "Other", "name": "other", "uid": "other-uid"},
+    {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": "run-1", "uid": "run-uid", "controller": True,
+     "blockOwnerDeletion": True},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("variable", ["CLSPEC_POD_NAME", "KFP_POD_NAME"])
+def test_the_job_of_a_launcher_that_is_lost_goes_with_its_run(serve, job, monkeypatch, variable):
+    api = serve()
+    api.launchers = [{"metadata": {"name": name, "ownerReferences": OWNERS}} for name in ("first", "second")]
+    made = job()
+
+    def begun(pod_name):
+        monkeypatch.setenv(variable, pod_name)
+        return launch._Launcher(made, launch.Wanted.read(made.trainjob), cluster.around(), Ending()).begun()
+
+    first = begun("first")  # and its pod is gone
+    assert first["metadata"]["ownerReferences"] == [
+        {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": "run-1", "uid": "run-uid"}
+    ]
+    api.launchers.pop(0)
+    api.collect("first")
+    assert begun("second") == first, "the next try finds it: it was never the first pod's"
+    api.collect("run-uid")  # nobody tries again, and the run is taken away
+    assert (list(api.jobs), api.deleted) == ([], [first["metadata"]["name"]])
+
+
+@pytest.mark.parametrize(
+    ("owners", "allowed", "said"),
+    [
+        (None, None, "does not know its own pod"),
+        (OWNERS[:1], None, "belongs to nobody"),
+        (OWNERS, {(verb, "trainjobs") for verb in ("create", "get", "delete")}, 'cannot list resource "pods"'),
+    ],
+)
+def test_a_job_without_an_owner_is_made_and_that_is_said(serve, job, monkeypatch, capfd, owners, allowed, said):  # noqa: PLR0913, PLR0917
+    api = serve(allowed=allowed)
+    if owners is not None:
+        monkeypatch.setenv("CLSPEC_POD_NAME", "first")
+        api.launchers = [{"metadata": {"name": "first", "ownerReferences": owners}}]
+    made = job()
+    found = launch._Launcher(made, launch.Wanted.read(made.trainjob), cluster.around(), Ending()).begun()
+    assert "ownerReferences" not in found["metadata"]
+    told = capfd.readouterr().out
+    assert "belongs to no run: " in told
+    assert said in told
+
+
 @pytest.mark.parametrize("notes", [{}, {launch.ASKED: "something else", launch.FOLDER: "pets/handover/x"}])
 def test_a_job_of_that_name_that_is_another_is_left_alone(serve, launched, job, notes):
     api = serve()
