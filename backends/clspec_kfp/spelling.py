@@ -70,6 +70,8 @@ def as_written(value: Any, place: Place) -> Place:
         if isinstance(value, dict) and step not in value:
             step = next((key for key in value if field_of(key) == step), step)  # noqa: PLW2901  # as it is written
         found.append(step)
-        inside = isinstance(value, dict) or (isinstance(value, list) and isinstance(step, int) and step < len(value))
-        value = (value.get(step) if isinstance(value, dict) else value[step]) if inside else None  # type: ignore[index]
+        if isinstance(value, dict):
+            value = value.get(step)
+        else:
+            value = value[step] if isinstance(value, list) and isinstance(step, int) and step < len(value) else None
     return tuple(found)

@@ -64,7 +64,7 @@ def owner(cluster: Cluster) -> tuple[list[dict[str, Any]], str]:
     That is the Workflow of this run, on Argo and below Kubeflow: it outlives all tries of a step, and once it is gone,
     Kubernetes takes away what is its own. Where nobody can be found, there is no reference, and the text says why.
     """
-    name = next((found for variable in POD_NAMES if (found := os.environ.get(variable))), "")
+    name = next(filter(None, map(os.environ.get, POD_NAMES)), "")
     if not name:
         return [], "its launcher does not know its own pod"
     selector = quote(f"metadata.name={name}", safe="")
