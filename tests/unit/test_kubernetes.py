@@ -1,5 +1,7 @@
 """Plain objects of Kubernetes beside a target's own: what clspec writes is quiet, what the API refuses an error."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 from kfp_plans import plan
@@ -106,3 +108,16 @@ def test_rights_in_the_file_of_a_pipeline_are_an_error():
 
     (text,) = [text for name, text in backend.emit(plan(), Options()).items() if name == "regression.yaml"]
     assert any("skips such a document" in one.message for one in errors(kubeflow(f"{text}---{RIGHTS}", "x.yaml")))
+
+
+GOLDENS = Path(__file__).resolve().parents[1] / "goldens"
+WRITTEN = sorted(
+    path for path in GOLDENS.rglob("*.yaml") if path.name.startswith("access.") or path.name.endswith(".results.yaml")
+)
+
+
+def test_what_clspec_writes_beside_a_targets_objects_is_quiet():
+    judges = {"argo": argo, "argo-with-store": argo, "kfp": kubeflow}
+    found = {path: list(judges[path.parent.name](path.read_text(), path.name)) for path in WRITTEN}
+    assert [path for path, told in found.items() if told] == []
+    assert {path.parent.name for path in WRITTEN} == judges.keys()
