@@ -485,14 +485,28 @@ def lock(  # noqa: PLR0913  # a lock has this many sides
 ) -> Locked:
     """Bring a spec's lock up to date and write it; user code may run, to make first versions of datasets.
 
+    `update` names datasets, which move to the newest versions in the store, and images by their tags, which then mean
+    what their registries say. No registry is asked about any other image; `image` is what is known of `code.image`.
+
     Raises:
         InvalidSpec: the spec has errors that no lock can mend.
+        UsageError: a name to update is none, or a registry does not say what a tag means. The lock stays as it was.
     """
     from clspec import locking  # noqa: PLC0415  # data libraries, which a compile does without
 
     joined = _rejoin(path)
     known = _mendable(check(path, environment, day))
-    made = locking.locked(known, update, image, from_champion=from_champion)
+    plain = known if environment is None else _mendable(check(path, None, day))
+    wanted = locking.sorted_out(plain.spec, update)
+    told = locking.recorded(known, image) if image is not None else {}
+    if twice := [tag for tag in wanted.images if tag in told]:
+        message = f"--image says what `{twice[0]}` means, and --update asks its registry: give one of them"
+        raise UsageError(message)
+    if wanted.images:
+        from clspec.image import tags  # noqa: PLC0415  # the one place that asks registries, for whoever wants that
+
+        told |= {tag: tags.meaning(tag) for tag in wanted.images}
+    made = locking.locked(known, wanted.datasets, told, locking.tags(plain.spec), from_champion=from_champion)
     place = Path(locks.path_for(path))
     write({place.name: locks.render(made.lock)}, place.parent)
     return dataclasses.replace(made, changes=(*joined, *made.changes))

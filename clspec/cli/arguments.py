@@ -64,10 +64,13 @@ def parser() -> argparse.ArgumentParser:
         "--update",
         action="append",
         default=[],
-        metavar="DATASET",
-        help="move its pin to the store's newest version",
+        metavar="NAME",
+        help="move the pin of a dataset to the store's newest version, or of an image, named by its tag as the spec "
+        "has it, to what its registry says; no other command asks a registry",
     )
-    lock.add_argument("--image", type=digest, metavar="sha256:...", help="what the tag in `code.image` means")
+    lock.add_argument(
+        "--image", type=digest, metavar="sha256:...", help="what the tag in `code.image` means, as you know it"
+    )
     lock.add_argument("--from-champion", action="store_true", help="move the pins to what the champion learned from")
 
     data = verbs.add_parser("data", help="datasets in the store")
