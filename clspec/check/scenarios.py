@@ -38,7 +38,8 @@ def slices_exist(facts: Facts) -> Iterator[Diagnostic]:
             if name not in known:
                 at = ("golden", "scenarios", index, "slices", number)
                 hint = did_you_mean(name, known) or f"name it in `golden`: `slices: {{{name}: ...}}`"
-                yield facts.problem("CLS301", at, f"there is no slice `{name}`", hint)
+                fix = facts.meant(at, name, known, scenario.slices)
+                yield facts.problem("CLS301", at, f"there is no slice `{name}`", hint, fix=fix)
 
 
 def each_is_a_column(facts: Facts) -> Iterator[Diagnostic]:
@@ -65,7 +66,10 @@ def classes_exist(facts: Facts) -> Iterator[Diagnostic]:
             metric = catalog.METRICS.get(check.metric)
             if check.class_ is not None and check.class_ not in classes and (metric is None or metric.needs_class):
                 message = f"there is no class `{check.class_}`"
-                yield facts.problem("CLS303", (*at, "class"), message, did_you_mean(check.class_, classes))
+                place = (*at, "class")
+                given = {other.class_ for other in group.checks if other.metric == check.metric}
+                fix = facts.meant(place, check.class_, classes, filter(None, given))
+                yield facts.problem("CLS303", place, message, did_you_mean(check.class_, classes), fix=fix)
     selections: list[tuple[str, Pointer]] = [(group.select, (*group.at, "select")) for group in groups(facts)]
     selections += [(text, ("golden", "slices", name)) for name, text in facts.spec.golden.slices.items()]
     columns = golden_columns(facts)
