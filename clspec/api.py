@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from clspec import compile as pipe
 from clspec import lock as locks
-from clspec import outset
 from clspec.asking import explain, gc, graph, lint, targets
 from clspec.compile import Checked, Compiled
 from clspec.diagnostic import InvalidSpec, UsageError, has_errors
@@ -278,6 +277,8 @@ def run(  # noqa: PLR0913  # a run has this many sides
         UsageError: there is no such pipeline or step, or something it needs is missing.
         KeyboardInterrupt: it was interrupted, and all its processes have ended.
     """
+    from clspec import outset  # noqa: PLC0415  # a check runs nothing, and is quicker without
+
     outset.need_libraries()
     steps_at_a_time = outset.at_a_time(jobs)
     from clspec import backend  # noqa: PLC0415  # a check has no target, and is quicker without
@@ -321,6 +322,8 @@ def foresee(
         InvalidSpec: it has errors.
         UsageError: there is no such pipeline or step, or what a partial run needs is missing.
     """
+    from clspec import outset  # noqa: PLC0415  # a check runs nothing, and is quicker without
+
     compiled = _compiled(path, pipeline, environment, as_of)
     told = outset.runner().plan(
         compiled.plan, pipeline, _place(compiled), environment=environment or "", selection=selection
@@ -329,6 +332,8 @@ def foresee(
 
 
 def _compiled(path: str, pipeline: str, environment: str | None, as_of: datetime | None) -> Compiled:
+    from clspec import outset  # noqa: PLC0415  # a check runs nothing, and is quicker without
+
     found = compile(path, "local", environment=environment, day=as_of.date() if as_of else None)
     outset.refuse_unknown(path, pipeline, found.plan)
     return found
@@ -431,6 +436,7 @@ def status(path: str, commit: str = "HEAD", environment: str | None = None) -> S
         UsageError: there is no repository, no such commit, or no such spec in it.
         ClspecError: the spec or the history cannot be read.
     """
+    from clspec import outset  # noqa: PLC0415  # a check runs nothing, and is quicker without
     from clspec.past import asking  # noqa: PLC0415  # a check has no past
     from clspec.past import status as judging  # noqa: PLC0415
 
@@ -460,7 +466,7 @@ def submit(  # noqa: PLR0913  # a run has this many sides
         UsageError: there is no such pipeline, or the target begins no runs.
         ClspecError: the cluster cannot be reached or refuses, or the run was followed and did not succeed.
     """
-    from clspec import backend  # noqa: PLC0415  # a check has no target, and is quicker without
+    from clspec import backend, outset  # noqa: PLC0415  # a check has no target, and is quicker without
 
     chosen = backend.load(target)
     if not isinstance(chosen, backend.Submitter):

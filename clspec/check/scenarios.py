@@ -74,8 +74,7 @@ def classes_exist(facts: Facts) -> Iterator[Diagnostic]:
     selections += [(text, ("golden", "slices", name)) for name, text in facts.spec.golden.slices.items()]
     columns = golden_columns(facts)
     for text, at in selections:
-        expression, _ = predicate.understand(text, columns)
-        named = predicate.allowed_values(expression, facts.spec.task.label) if expression is not None else None
+        named = predicate.values_left(text, columns, facts.spec.task.label)
         for name in sorted(v for v in named or () if isinstance(v, str) and v not in classes):
             start = text.find(f"'{name}'")
             span = facts.document.inside(at, start, start + len(name) + 2) if start >= 0 else None
@@ -116,10 +115,7 @@ def _met_by(facts: Facts, name: str, select: str, check: Check) -> bool:
         return check.class_ != name and check.class_ in facts.spec.task.classes
     if check.metric not in {"accuracy", "negative_flip_rate"} and (check.metric, check.class_) != ("f1", name):
         return False  # a precision of a class that is always answered is its share; of another, nothing
-    expression, problems = predicate.understand(select, golden_columns(facts))
-    if expression is None or problems:
-        return False
-    labels = predicate.allowed_values(expression, facts.spec.task.label)
+    labels = predicate.values_left(select, golden_columns(facts), facts.spec.task.label)
     return labels is not None and labels == {name}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from clspec.diagnostic import did_you_mean
@@ -86,9 +87,10 @@ def _number(text: str, field: Field) -> int | None:
 @cache
 def time_zones() -> frozenset[str]:
     """The IANA time zones, from the `tzdata` package: the same on every machine."""
-    from importlib.resources import files  # noqa: PLC0415  # only a spec with a schedule needs it
+    import tzdata  # noqa: PLC0415  # only a spec with a schedule needs it
 
-    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
+    assert tzdata.__file__ is not None  # it is a package with files
+    return frozenset(Path(tzdata.__file__).with_name("zones").read_text(encoding="utf-8").split())
 
 
 def schedules_exist(facts: Facts) -> Iterator[Diagnostic]:

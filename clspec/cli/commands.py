@@ -40,7 +40,7 @@ INVALID = 2
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out a command line and return its exit code."""
-    given = parser().parse_args(arguments)
+    given = parser(arguments).parse_args(arguments)
     if given.version:
         from clspec import __version__
 
