@@ -179,7 +179,7 @@ _REQUIRED = frozenset(entry.name for entry in msgspec.structs.fields(Spec) if en
 _NOTHING: Any = object()
 
 
-def _below(value: Any, keys: Iterable[str]) -> Any:
+def _below(value: Any, keys: Iterable[str | int]) -> Any:
     for key in keys:
         value = value.get(key, _NOTHING) if isinstance(value, dict) else _NOTHING
     return value
