@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from clspec import compile as pipe
 from clspec import lock as locks
-from clspec import outset
 from clspec.asking import explain, gc, graph, lint, targets
 from clspec.compile import Checked, Compiled
 from clspec.diagnostic import InvalidSpec, UsageError, has_errors
@@ -278,6 +277,8 @@ def run(  # noqa: PLR0913  # a run has this many sides
         UsageError: there is no such pipeline or step, or something it needs is missing.
         KeyboardInterrupt: it was interrupted, and all its processes have ended.
     """
+    from clspec import outset  # noqa: PLC0415  # a check runs nothing, and is quicker without
+
     outset.need_libraries()
     steps_at_a_time = outset.at_a_time(jobs)
     from clspec import backend  # noqa: PLC0415  # a check has no target, and is quicker without
@@ -321,6 +322,8 @@ def foresee(
         InvalidSpec: it has errors.
         UsageError: there is no such pipeline or step, or what a partial run needs is missing.
     """
+    from clspec import outset  # noqa: PLC0415  # a check runs nothing, and is quicker without
+
     compiled = _compiled(path, pipeline, environment, as_of)
     told = outset.runner().plan(
         compiled.plan, pipeline, _place(compiled), environment=environment or "", selection=selection
@@ -329,6 +332,8 @@ def foresee(
 
 
 def _compiled(path: str, pipeline: str, environment: str | None, as_of: datetime | None) -> Compiled:
+    from clspec import outset  # noqa: PLC0415  # a check runs nothing, and is quicker without
+
     found = compile(path, "local", environment=environment, day=as_of.date() if as_of else None)
     outset.refuse_unknown(path, pipeline, found.plan)
     return found
@@ -431,6 +436,7 @@ def status(path: str, commit: str = "HEAD", environment: str | None = None) -> S
         UsageError: there is no repository, no such commit, or no such spec in it.
         ClspecError: the spec or the history cannot be read.
     """
+    from clspec import outset  # noqa: PLC0415  # a check runs nothing, and is quicker without
     from clspec.past import asking  # noqa: PLC0415  # a check has no past
     from clspec.past import status as judging  # noqa: PLC0415
 
@@ -460,7 +466,7 @@ def submit(  # noqa: PLR0913  # a run has this many sides
         UsageError: there is no such pipeline, or the target begins no runs.
         ClspecError: the cluster cannot be reached or refuses, or the run was followed and did not succeed.
     """
-    from clspec import backend  # noqa: PLC0415  # a check has no target, and is quicker without
+    from clspec import backend, outset  # noqa: PLC0415  # a check has no target, and is quicker without
 
     chosen = backend.load(target)
     if not isinstance(chosen, backend.Submitter):
@@ -485,14 +491,28 @@ def lock(  # noqa: PLR0913  # a lock has this many sides
 ) -> Locked:
     """Bring a spec's lock up to date and write it; user code may run, to make first versions of datasets.
 
+    `update` names datasets, which move to the newest versions in the store, and images by their tags, which then mean
+    what their registries say. No registry is asked about any other image; `image` is what is known of `code.image`.
+
     Raises:
         InvalidSpec: the spec has errors that no lock can mend.
+        UsageError: a name to update is none, or a registry does not say what a tag means. The lock stays as it was.
     """
     from clspec import locking  # noqa: PLC0415  # data libraries, which a compile does without
 
     joined = _rejoin(path)
     known = _mendable(check(path, environment, day))
-    made = locking.locked(known, update, image, from_champion=from_champion)
+    plain = known if environment is None else _mendable(check(path, None, day))
+    wanted = locking.sorted_out(plain.spec, update)
+    told = locking.recorded(known, image) if image is not None else {}
+    if twice := [tag for tag in wanted.images if tag in told]:
+        message = f"--image says what `{twice[0]}` means, and --update asks its registry: give one of them"
+        raise UsageError(message)
+    if wanted.images:
+        from clspec.image import tags  # noqa: PLC0415  # the one place that asks registries, for whoever wants that
+
+        told |= {tag: tags.meaning(tag) for tag in wanted.images}
+    made = locking.locked(known, wanted.datasets, told, locking.tags(plain.spec), from_champion=from_champion)
     place = Path(locks.path_for(path))
     write({place.name: locks.render(made.lock)}, place.parent)
     return dataclasses.replace(made, changes=(*joined, *made.changes))

@@ -355,7 +355,8 @@ CODES: dict[str, Code] = {
         _E,
         "floating image",
         "A tag can mean another image tomorrow. Write `name@sha256:...`, or record what the tag means now with "
-        "`clspec lock SPEC --image sha256:...`, or build and push it with `clspec image SPEC --push`.",
+        "`clspec lock SPEC --update NAME:TAG`, which asks its registry, or with `clspec lock SPEC --image sha256:...`, "
+        "or build and push it with `clspec image SPEC --push`. No registry is asked unless you do.",
     ),
     "CLS503": Code(_W, "trigger not expressed", "The target cannot start a run on this event; something else must."),
     "CLS504": Code(_W, "hint not kept", "The target cannot pass on this hint; the run means the same without it."),

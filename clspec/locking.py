@@ -14,13 +14,16 @@ from clspec.step.selection import Selector, refuse_unknown_labels
 from clspec.stored import dataset_of, first_version, rows_of, shape_of, storage_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pyarrow as pa
 
     from clspec.check import Facts
     from clspec.data.versions import Dataset, Shape, Version
-    from clspec.spec import Scenario
+    from clspec.spec import Scenario, Spec
+
+_LIKE_AN_IMAGE = frozenset("./:@")
+"""What no dataset's name has in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,22 +32,75 @@ class Locked:
 
     lock: Lock
     changes: tuple[str, ...]
+    floating: tuple[str, ...] = ()
+    """The images of the spec that are tags of which nothing says what they mean."""
 
 
-def locked(facts: Facts, update: tuple[str, ...], image: str | None, *, from_champion: bool = False) -> Locked:
-    """The lock brought up to date: what has no pin is pinned, what is named is moved, every other pin stays.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What a person wants to be moved, by what it is."""
 
-    With `from_champion` the pins move to what the champion was made with and judged on.
+    datasets: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+
+
+def tags(spec: Spec) -> frozenset[str]:
+    """The images that a spec, as it is without an environment and in each of them, names by a tag."""
+    there = {environment.code.image for environment in spec.environments.values() if environment.code}
+    return frozenset(image for image in {spec.code.image, *there} if image and "@" not in image)
+
+
+def sorted_out(spec: Spec, names: Iterable[str]) -> Named:
+    """Which of the names to move are datasets, and which are images.
 
     Raises:
-        UsageError: a name to move is no dataset or is moved twice, or an image's digest is of no image.
+        UsageError: one is neither, or both.
+    """
+    images, datasets = tags(spec), spec.datasets
+    for name in names:
+        if name in images and name in datasets:
+            message = f"`{name}` is a dataset and an image: write the image with its tag in the spec, `{name}:latest`"
+            raise UsageError(message)
+        if name not in images and name not in datasets:
+            message = f"there is no {'image' if _LIKE_AN_IMAGE & set(name) else 'dataset'} `{name}` to update"
+            hint = "it is a digest, which means one image for ever" if "@" in name else ""
+            hint = hint or did_you_mean(name, [*datasets, *images])
+            raise UsageError(f"{message}: {hint}" if hint else message)
+    return Named(
+        datasets=tuple(name for name in names if name in datasets),
+        images=tuple(dict.fromkeys(name for name in names if name in images)),
+    )
+
+
+def recorded(facts: Facts, digest: str) -> dict[str, str]:
+    """What somebody says that the tag in `code.image` means.
+
+    Raises:
+        UsageError: there is no tag, or what is said is no digest.
+    """
+    tag = facts.spec.code.image
+    if not tag or "@" in tag:
+        message = "`--image` records what a tag means; the spec's `code.image` is no tag"
+        raise UsageError(message)
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+        message = f"`--image` takes a digest, `sha256:` and 64 hexadecimal digits, not `{digest}`"
+        raise UsageError(message)
+    return {tag: digest}
+
+
+def locked(
+    facts: Facts, update: tuple[str, ...], images: Mapping[str, str], named: frozenset[str], *, from_champion: bool
+) -> Locked:
+    """The lock brought up to date: what has no pin is pinned, what is named is moved, every other pin stays.
+
+    With `from_champion` the pins move to what the champion was made with and judged on. `named` are all tags of the
+    spec and `images` what was just told of some of them; no other one gets a digest.
+
+    Raises:
+        UsageError: a dataset is moved twice.
         Refused: there is no champion, or the store no longer holds its data.
         StepFailed: a source cannot be read.
     """
-    for name in update:
-        if name not in facts.spec.datasets:
-            message = f"there is no dataset `{name}` to update: {did_you_mean(name, facts.spec.datasets)}"
-            raise UsageError(message)
     before = facts.lock or Lock()
     moved_to = _of_champion(facts, update) if from_champion else {}
     fresh = [n for n in facts.spec.datasets if n not in moved_to and (n in update or n not in before.datasets)]
@@ -53,15 +109,27 @@ def locked(facts: Facts, update: tuple[str, ...], image: str | None, *, from_cha
     pins = {
         name: _pin(facts, name, before.datasets.get(name), moved_to, changes) for name in sorted(facts.spec.datasets)
     }
+    meanings = {tag: digest for tag, digest in {**before.images, **images}.items() if tag in named}
     after = Lock(
         datasets=pins,
-        images=_images(facts, before, image),
+        images=meanings,
         scenarios=_counts(facts, pins[facts.spec.golden.dataset]),
         sources={name: SourcePin(columns=source.columns) for name, source in facts.spec.sources.items()},
     )
     changes += [f"{name}: no longer in the spec, its pin is gone" for name in before.datasets if name not in pins]
-    moved = [what for what in ("scenarios", "sources", "images") if getattr(before, what) != getattr(after, what)]
-    return Locked(lock=after, changes=(*changes, *(f"{what}: brought up to date" for what in moved)))
+    changes += _moved_images(before.images, meanings)
+    moved = [what for what in ("scenarios", "sources") if getattr(before, what) != getattr(after, what)]
+    changes += [f"{what}: brought up to date" for what in moved]
+    return Locked(lock=after, changes=tuple(changes), floating=tuple(sorted(named - meanings.keys())))
+
+
+def _moved_images(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    for tag, digest in after.items():
+        if tag not in before:
+            yield f"{tag}: pinned to {digest}"
+        elif before[tag] != digest:
+            yield f"{tag}: moved from {before[tag]} to {digest}"
+    yield from (f"{tag}: no longer in the spec, its pin is gone" for tag in before if tag not in after)
 
 
 def _of_champion(facts: Facts, update: tuple[str, ...]) -> dict[str, Version]:
@@ -134,21 +202,6 @@ def _refuse_another_shape(dataset: Dataset, version: Version, shape: Shape) -> N
             f"give the dataset another name, or the spec another store"
         )
         raise Refused(message)
-
-
-def _images(facts: Facts, before: Lock, image: str | None) -> dict[str, str]:
-    """What image tags mean: kept as they were, and the spec's set to a digest where one is given."""
-    tag = facts.spec.code.image
-    kept = {name: digest for name, digest in before.images.items() if name == tag}
-    if image is None:
-        return kept
-    if not tag or "@" in tag:
-        message = "`--image` records what a tag means; the spec's `code.image` is no tag"
-        raise UsageError(message)
-    if not re.fullmatch(r"sha256:[0-9a-f]{64}", image):
-        message = f"`--image` takes a digest, `sha256:` and 64 hexadecimal digits, not `{image}`"
-        raise UsageError(message)
-    return {tag: image}
 
 
 def _counts(facts: Facts, pin: DatasetPin) -> dict[str, ScenarioPin]:

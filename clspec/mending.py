@@ -47,12 +47,16 @@ def mended(path: str, environment: str | None, day: date) -> Mended:
     """
     before = after = pipe.read(path, environment, day)
     fixed: list[Diagnostic] = []
+    seen = {before.text}
     while chosen := _apart(problem for problem in after.diagnostics if problem.path == path):
         for some in (chosen, *([one] for one in chosen[:_ALONE] if len(chosen) > 1)):
             text = with_fixes(after.text, [problem.fix for problem in some if problem.fix])
+            if text in seen:  # two rules want two names in one place
+                continue
             found = pipe.judged(opened(path, text=text), environment, day)
-            if text != after.text and _errors(found) <= _errors(after):
+            if _errors(found) <= _errors(after):
                 after = found
+                seen.add(text)
                 fixed += some
                 break
         else:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from clspec.plan import Plan
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,6 +17,8 @@ _ASKED = "_repr_html_"
 
 def shown(value: Value) -> Value:
     """The value itself, which from now on shows itself where it is the last of a notebook's cell."""
+    from clspec.plan import Plan  # noqa: PLC0415  # who only checks a spec has no plan
+
     show: Callable[[Any], str] = _plan if isinstance(value, Plan) else _outcome
     if not hasattr(type(value), _ASKED):
         setattr(type(value), _ASKED, show)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clspec.diagnostic import Span  # noqa: TC001  # msgspec reads the annotations when a plan is read from a file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Kind(Enum):
@@ -307,6 +310,11 @@ def canonical(value: Any) -> str:
         ValueError: the value holds a NaN or an infinity.
     """
     return _CANONICAL.encode(value)
+
+
+def joined(texts: Mapping[str, str]) -> str:
+    """The canonical text of a mapping, from those of its values: one that several have is made once."""
+    return "{" + ",".join(f"{canonical(key)}:{texts[key]}" for key in sorted(texts)) + "}"
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

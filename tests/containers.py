@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -53,8 +54,8 @@ def base():
 
 
 @contextlib.contextmanager
-def registry(folder):
-    """A registry on this machine, `localhost:PORT`."""
+def registry(folder, rules=""):
+    """A registry on this machine, `localhost:PORT`; `rules` say in its own YAML who may do what, else anybody may."""
     if shutil.which("docker-registry") is None:
         pytest.skip("docker-registry is not installed")
     with socket.socket() as free:
@@ -63,16 +64,24 @@ def registry(folder):
     told = folder / "registry.yml"
     told.write_text(
         f"version: 0.1\nlog: {{level: error}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n"
-        f"storage: {{filesystem: {{rootdirectory: '{folder / 'registry'}'}}}}\n"
+        f"storage: {{filesystem: {{rootdirectory: '{folder / 'registry'}'}}}}\n{rules}"
     )
     served = subprocess.Popen(
         ["docker-registry", "serve", str(told)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         for _ in range(100):
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/") as answer:
-                assert answer.status == 200
-                break
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/") as answer:
+                    assert answer.status == 200
+                    break
+            except urllib.error.HTTPError as refused:
+                refused.close()
+                if rules:
+                    break  # it is there, and asks who we are
+                raise
+            except OSError:
+                pass
             time.sleep(0.1)
         yield f"localhost:{port}"
     finally:

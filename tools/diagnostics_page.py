@@ -29,8 +29,17 @@ shown, and [a waiver](language.md#waivers) accepts it for a while.
   each spec without) have all of them. A spec that cannot be read is an error in every form.
 - **`--fix` writes what is certain only**: a key with a slip in it where one key alone can be meant; `yes` where true
   or false is needed; quotes too many or missing; units (`6 hours`, `16GiB`); quotes for what tools that read YAML 1.1
-  take for something else. Comments and layout stay, the rest of the file keeps its bytes, the file is replaced whole
-  or not at all, and never by one with more errors: a fix that would uncover others is left for you. Once is enough.
+  take for something else; a value with a slip in it where one of a fixed list is needed; and a name with a slip in it
+  of something that is not there: a dataset, source, column (also in a predicate), class, metric or slice. Comments and
+  layout stay, the rest of the file keeps its bytes, the file is replaced whole or not at all, and never by one with
+  more errors: a fix that would uncover others is left for you. Once is enough.
+- **Names are mended more carefully than keys**, since a gate must not become another one. The wrong name means
+  nothing as it stands, it stands once in the spec, and exactly one name differs from it by one letter (wrong,
+  missing, too many, two swapped) or in case and hyphens alone. Not mended, only hinted at: names with other digits
+  (`golden2`), what would say twice what is there already (a check of the same metric and class, a column that the
+  predicate uses), training on the golden dataset or judging on the training dataset, classes and strings inside
+  predicates, thresholds, ids of scenarios and rules, waivers, and functions of your code. `--diff` shows every edit
+  before it is made.
 
 Exit codes: 0 no errors, 1 errors, 2 wrong use or a spec that cannot be read.
 

@@ -49,7 +49,7 @@ def _images(plan: Plan) -> Iterator[Diagnostic]:
             hint = "give `code.image`, by digest"
             yield _of_code(plan, "CLS501", "there is no image to run the steps in", hint, "code.image")
         elif not _DIGEST.fullmatch(image):
-            hint = "write `name@sha256:...`, or record the digest: `clspec lock SPEC --image sha256:...`"
+            hint = "write `name@sha256:...`, or pin the tag: `clspec lock SPEC --update NAME:TAG` asks its registry"
             yield _of_code(plan, "CLS502", f"the image {image!a} has no digest", hint, "code.image")
 
 

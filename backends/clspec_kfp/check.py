@@ -123,7 +123,7 @@ def _images(plan: Plan) -> Iterator[Diagnostic]:
             continue
         yield from _expanded(plan, "the image", image, step)
         if not _DIGEST.fullmatch(image):
-            hint = "write `name@sha256:...` with all 64 digits, or record them: `clspec lock SPEC --image sha256:...`"
+            hint = "write `name@sha256:...` with 64 digits, or ask the registry: `clspec lock SPEC --update NAME:TAG`"
             yield _of_code(plan, "CLS502", f"the image `{image}` has no digest", hint, "code.image")
 
 

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from clspec import codes
-from clspec.diagnostic import Related, did_you_mean
+from clspec.diagnostic import Pointer, Related, did_you_mean
 from clspec.parse import Absent
+from clspec.shape import surely
+from clspec.shape.words import renamed
 from clspec.spec import Dataset, Spec, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from clspec.diagnostic import Diagnostic, Pointer, Span
+    from clspec.diagnostic import Diagnostic, Fix, Span
     from clspec.load import Document
     from clspec.lock import Lock
+
+
+_APART: dict[Pointer, Pointer] = {
+    ("golden", "dataset"): ("training", "dataset"),
+    ("training", "dataset"): ("golden", "dataset"),
+    ("feedback", "append_to"): ("golden", "dataset"),
+}
+"""Places where a name is not taken for that of another place: what judges is never what is learned from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,6 +76,7 @@ class Facts:
         hint: str = "",
         span: Span | None = None,
         related: tuple[Related, ...] = (),
+        fix: Fix | None = None,
     ) -> Diagnostic:
         """A problem with the value at a pointer, or with a part of it."""
         return codes.problem(
@@ -75,7 +87,17 @@ class Facts:
             hint=hint,
             where=self.document.where(at),
             related=related,
+            fix=fix,
         )
+
+    def meant(self, at: Pointer, word: str, known: Iterable[str], given: Iterable[str] = ()) -> Fix | None:
+        """What puts the name in the place of a wrong one that is surely meant; none that is `given` beside it."""
+        return None if self.recurs(word) else renamed(self.document, at, word, surely.name(word, known, given))
+
+    def recurs(self, word: str) -> bool:
+        """Whether a word stands in the text more than once: then it is no slip, but maybe what it refers to has one."""
+        found = re.finditer(rf"(?<![\w-]){re.escape(word)}(?![\w-])", self.document.text)
+        return next(found, None) is not None and next(found, None) is not None
 
     def key_problem(
         self, code: str, at: Pointer, message: str, hint: str = "", related: tuple[Related, ...] = ()
@@ -107,7 +129,9 @@ class Facts:
             return None
         what = section.removesuffix("s")
         hint = did_you_mean(name, known) if known else f"`{section}` defines none"
-        return self.problem("CLS301", at, f"there is no {what} `{name}`", hint)
+        apart = _below(self.document.value, _APART.get(at, ("",)))
+        fix = self.meant(at, name, known, (*self._beside(at), apart))
+        return self.problem("CLS301", at, f"there is no {what} `{name}`", hint, fix=fix)
 
     def column_unknown(self, section: str, name: str, column: str, at: Pointer) -> Diagnostic | None:
         """The problem that a dataset or a source has no such column, if so; not where its columns are unreadable."""
@@ -115,7 +139,13 @@ class Facts:
         if known is None or column in known:
             return None
         message = f"{section.removesuffix('s')} `{name}` has no column `{column}`"
-        return self.problem("CLS302", at, message, did_you_mean(column, known))
+        fix = self.meant(at, column, known, self._beside(at))
+        return self.problem("CLS302", at, message, did_you_mean(column, known), fix=fix)
+
+    def _beside(self, at: Pointer) -> tuple[Any, ...]:
+        """The other items of the list that a value stands in."""
+        around = _below(self.document.value, at[:-1])
+        return tuple(item for item in around if isinstance(item, str)) if isinstance(around, list) else ()
 
     def declared_columns(self, section: str, name: str) -> frozenset[str] | None:
         """The columns that a dataset or a source was given, even those of a wrong type; None where that is unknown."""
@@ -149,7 +179,7 @@ _REQUIRED = frozenset(entry.name for entry in msgspec.structs.fields(Spec) if en
 _NOTHING: Any = object()
 
 
-def _below(value: Any, keys: Iterable[str]) -> Any:
+def _below(value: Any, keys: Iterable[str | int]) -> Any:
     for key in keys:
         value = value.get(key, _NOTHING) if isinstance(value, dict) else _NOTHING
     return value

@@ -81,7 +81,9 @@ def labels_are_classes(facts: Facts) -> Iterator[Diagnostic]:
         named += [(name, (*at, number)) for number, name in enumerate(feedback.auto_label.never_for)]
     for name, at in named:
         if name not in task.classes:
-            yield facts.problem("CLS303", at, f"there is no class `{name}`", _classes(name, task.classes))
+            given = feedback.auto_label.never_for if at[-1] != "when_absent" and feedback.auto_label else ()
+            fix = facts.meant(at, name, task.classes, given)
+            yield facts.problem("CLS303", at, f"there is no class `{name}`", _classes(name, task.classes), fix=fix)
     for name in feedback.retrain_when.min_per_class if feedback.retrain_when else ():
         at = ("feedback", "retrain_when", "min_per_class", name)
         if name not in task.classes:

@@ -29,7 +29,7 @@ def _checks(facts: Facts) -> Iterator[tuple[Check, Pointer]]:
 
 def metrics_exist(facts: Facts) -> Iterator[Diagnostic]:
     """Every metric is built in or says where it is to be found."""
-    for check, at in _checks(facts):
+    for group, check, at in ((one, *place) for one in groups(facts) for place in one.places()):
         if check.metric.startswith(OWN):
             if not OWN_METRIC.fullmatch(check.metric):
                 message = f"`{check.metric}` does not say which function is meant"
@@ -37,7 +37,9 @@ def metrics_exist(facts: Facts) -> Iterator[Diagnostic]:
         elif check.metric not in catalog.METRICS:
             message = f"there is no metric `{check.metric}`"
             hint = did_you_mean(check.metric, catalog.METRICS) or "one of your own is `python:module:function`"
-            yield facts.problem("CLS304", (*at, "metric"), message, hint)
+            given = {other.metric for other in group.checks if other.class_ == check.class_}
+            fix = facts.meant((*at, "metric"), check.metric, catalog.METRICS, given)
+            yield facts.problem("CLS304", (*at, "metric"), message, hint, fix=fix)
 
 
 def metrics_fit_the_task(facts: Facts) -> Iterator[Diagnostic]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from clspec import predicate
 from clspec.check.groups import groups
+from clspec.diagnostic import Fix
 from clspec.parse import Absent
 from clspec.predicate.problem import UNKNOWN_COLUMN
+from clspec.shape import surely
 from clspec.spec import EventAfter, Heuristic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from clspec.check.facts import Facts
-    from clspec.diagnostic import Diagnostic, Pointer
+    from clspec.diagnostic import Diagnostic, Pointer, Span
 
 
 def golden_columns(facts: Facts) -> dict[str, predicate.ColumnType]:
@@ -75,9 +78,24 @@ def _misunderstood(
         name = text[found.start : found.end]
         if found.code == UNKNOWN_COLUMN and (declared is None or (name in declared and name not in columns)):
             continue
-        yield facts.problem(
-            found.code, at, found.message, found.hint, facts.document.inside(at, found.start, found.end)
-        )
+        span = facts.document.inside(at, found.start, found.end)
+        fix = _column_meant(facts, at, name, span, columns) if found.code == UNKNOWN_COLUMN else None
+        yield facts.problem(found.code, at, found.message, found.hint, span, fix=fix)
+
+
+def _column_meant(
+    facts: Facts, at: Pointer, name: str, span: Span, columns: Mapping[str, predicate.ColumnType]
+) -> Fix | None:
+    """What mends the name of a column where it stands in a predicate as it is, without quotes and escapes.
+
+    Not by a column that the predicate asks for already: then another one may be meant.
+    """
+    text = facts.document.text_of(at)
+    as_it_is = span.line == span.end_line and span.end_column - span.column == len(name)
+    if not as_it_is or not name.isidentifier() or text.startswith("*") or facts.recurs(name):
+        return None
+    meant = surely.name(name, columns, re.findall(r"\w+", text))
+    return Fix(span, meant) if meant is not None and meant.isidentifier() and meant.isascii() else None
 
 
 OF_GOLDEN = (selections_are_understood,)

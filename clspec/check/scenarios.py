@@ -38,7 +38,8 @@ def slices_exist(facts: Facts) -> Iterator[Diagnostic]:
             if name not in known:
                 at = ("golden", "scenarios", index, "slices", number)
                 hint = did_you_mean(name, known) or f"name it in `golden`: `slices: {{{name}: ...}}`"
-                yield facts.problem("CLS301", at, f"there is no slice `{name}`", hint)
+                fix = facts.meant(at, name, known, scenario.slices)
+                yield facts.problem("CLS301", at, f"there is no slice `{name}`", hint, fix=fix)
 
 
 def each_is_a_column(facts: Facts) -> Iterator[Diagnostic]:
@@ -65,13 +66,15 @@ def classes_exist(facts: Facts) -> Iterator[Diagnostic]:
             metric = catalog.METRICS.get(check.metric)
             if check.class_ is not None and check.class_ not in classes and (metric is None or metric.needs_class):
                 message = f"there is no class `{check.class_}`"
-                yield facts.problem("CLS303", (*at, "class"), message, did_you_mean(check.class_, classes))
+                place = (*at, "class")
+                given = {other.class_ for other in group.checks if other.metric == check.metric}
+                fix = facts.meant(place, check.class_, classes, filter(None, given))
+                yield facts.problem("CLS303", place, message, did_you_mean(check.class_, classes), fix=fix)
     selections: list[tuple[str, Pointer]] = [(group.select, (*group.at, "select")) for group in groups(facts)]
     selections += [(text, ("golden", "slices", name)) for name, text in facts.spec.golden.slices.items()]
     columns = golden_columns(facts)
     for text, at in selections:
-        expression, _ = predicate.understand(text, columns)
-        named = predicate.allowed_values(expression, facts.spec.task.label) if expression is not None else None
+        named = predicate.values_left(text, columns, facts.spec.task.label)
         for name in sorted(v for v in named or () if isinstance(v, str) and v not in classes):
             start = text.find(f"'{name}'")
             span = facts.document.inside(at, start, start + len(name) + 2) if start >= 0 else None
@@ -112,10 +115,7 @@ def _met_by(facts: Facts, name: str, select: str, check: Check) -> bool:
         return check.class_ != name and check.class_ in facts.spec.task.classes
     if check.metric not in {"accuracy", "negative_flip_rate"} and (check.metric, check.class_) != ("f1", name):
         return False  # a precision of a class that is always answered is its share; of another, nothing
-    expression, problems = predicate.understand(select, golden_columns(facts))
-    if expression is None or problems:
-        return False
-    labels = predicate.allowed_values(expression, facts.spec.task.label)
+    labels = predicate.values_left(select, golden_columns(facts), facts.spec.task.label)
     return labels is not None and labels == {name}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from clspec.diagnostic import did_you_mean
@@ -86,9 +88,10 @@ def _number(text: str, field: Field) -> int | None:
 @cache
 def time_zones() -> frozenset[str]:
     """The IANA time zones, from the `tzdata` package: the same on every machine."""
-    from importlib.resources import files  # noqa: PLC0415  # only a spec with a schedule needs it
-
-    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
+    found = find_spec("tzdata")
+    assert found is not None  # it is installed with clspec, as a package with files
+    assert found.origin is not None
+    return frozenset(Path(found.origin).with_name("zones").read_text(encoding="utf-8").split())
 
 
 def schedules_exist(facts: Facts) -> Iterator[Diagnostic]:

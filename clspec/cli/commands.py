@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shlex
 import sys
 import textwrap
 from contextlib import contextmanager, nullcontext
@@ -39,7 +40,7 @@ INVALID = 2
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out a command line and return its exit code."""
-    given = parser().parse_args(arguments)
+    given = parser(arguments).parse_args(arguments)
     if given.version:
         from clspec import __version__
 
@@ -113,6 +114,9 @@ def _lock(given: argparse.Namespace) -> int:
     )
     for line in made.changes or ("nothing changed; sources are read again only by `clspec data add`",):
         print(f"{path_for(path)}: {line}")
+    for tag in made.floating:
+        print(f"{path_for(path)}: {shown.visible(tag)} is a tag and not pinned; a target for a cluster refuses it")
+        print(f"  ask its registry what it means with: clspec lock {shlex.quote(path)} --update {shlex.quote(tag)}")
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -240,6 +239,8 @@ def _submit(given: argparse.Namespace, permission: Permission | None) -> int:
 
 def _call(command: tuple[str, ...], text: str) -> tuple[int, str, str]:
     """Run a program of the user's, as a target asks it."""
+    import subprocess
+
     ran = subprocess.run(command, input=text, capture_output=True, text=True, check=False)  # noqa: S603  # by its name
     return ran.returncode, ran.stdout, ran.stderr
 

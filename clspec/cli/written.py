@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +44,8 @@ def write(given: argparse.Namespace, outcome: Outcome) -> None:
             message = f"--{option}: the run has no report, so there is nothing to write"
             raise UsageError(message)
         try:
+            import shutil
+
             shutil.copyfile(outcome.report / _FILES[option], place)
         except OSError as error:
             raise _unwritable(option, place, error) from error

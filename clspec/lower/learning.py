@@ -240,7 +240,7 @@ class Learning:
             "columns": golden["columns"],
             "cluster_by": self._spec.golden.cluster_by,
             "code": self._make.code if judging.runs_code(self._spec) else None,
-            **judging.measured_golden(self._spec),
+            **self._make.measured,
         }
         return tuple(self._evaluate(seed, config) for seed in self._spec.training.seeds)
 
@@ -267,7 +267,7 @@ class Learning:
             "pipeline": self._pipeline,
             "golden": self._make.pinned(self._make.golden_data),
             "training": self._make.training_data,
-            **judging.demanded_golden(self._spec),
+            **self._make.demanded,
         }
         metrics = (
             Input(name=f"metrics-seed-{seed}", step=f"evaluate-seed-{seed}", output="metrics")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from clspec import plan, spec
+from clspec.lower import judging
 from clspec.lower.parts import listed, placed, source_config
-from clspec.plan import Artifact, Input, Kind, canonical
+from clspec.plan import Artifact, Input, Kind, canonical, joined
 
 if TYPE_CHECKING:
     from clspec.check import Facts
     from clspec.diagnostic import Pointer
+
+_FEW = 16
+"""So many items are as quickly written out again as looked up."""
 
 
 class Maker:
@@ -22,6 +27,8 @@ class Maker:
         self.spec = facts.spec
         self.lock = facts.lock
         self.code = code_digest
+        self._texts: dict[int, tuple[Any, str]] = {}
+        """Values with their texts, by what they are: as long as a value is kept, nothing else has its number."""
         self.training_data = self.spec.training.dataset
         self.golden_data = self.spec.golden.dataset
 
@@ -46,7 +53,9 @@ class Maker:
         return plan.Step(
             id=name,
             kind=kind,
-            config=canonical({"spec": self.spec.metadata.name, **config}),
+            config=joined(
+                {name: self._text(value) for name, value in ({"spec": self.spec.metadata.name, **config}).items()}
+            ),
             needs=tuple(sorted({*needs, *conditions, *(i.step for i in inputs)})),
             inputs=inputs,
             outputs=outputs,
@@ -59,6 +68,32 @@ class Maker:
             where=self.facts.document.where(at),
             **({} if place is None else placed(place)),
         )
+
+    def _text(self, value: Any) -> str:
+        """A value's canonical text; of what many steps are told, such as all scenarios, it is made once."""
+        large = isinstance(value, list) and len(value) > _FEW
+        if not large:
+            return canonical(value)
+        if id(value) not in self._texts:
+            self._texts[id(value)] = value, canonical(value)
+        return self._texts[id(value)][1]
+
+    @cached_property
+    def measured(self) -> dict[str, Any]:
+        """What every evaluation counts."""
+        return judging.measured_golden(self.spec)
+
+    @cached_property
+    def demanded(self) -> dict[str, Any]:
+        """What every gate demands."""
+        return judging.demanded_golden(self.spec)
+
+    @cached_property
+    def _selections(self) -> list[dict[str, Any]]:
+        return [
+            {"id": s.id, "select": s.select, "guard": s.guard.select if s.guard else None}
+            for s in self.spec.golden.scenarios
+        ]
 
     def span(self, at: Pointer) -> Any:
         """Where something stands in the spec."""
@@ -124,10 +159,7 @@ class Maker:
             "seeds": list(self.spec.training.seeds),
             "datasets": {name: None if name in moving else self.pinned(name) for name in names},
             "roles": {"training": self.training_data, "golden": self.golden_data},
-            "scenarios": [
-                {"id": s.id, "select": s.select, "guard": s.guard.select if s.guard else None}
-                for s in self.spec.golden.scenarios
-            ],
+            "scenarios": self._selections,
         }
 
     def triggers(self, pipeline: str) -> tuple[plan.Trigger, ...]:

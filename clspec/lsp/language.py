@@ -34,8 +34,9 @@ def keys_of(part: Part, value: Any) -> dict[str, Part]:
     part = resolved(part)
     found: dict[str, Part] = dict(part.get("properties", {}))
     branches = list(_branches(part, value))
-    for branch in branches:
-        found.update(branch.get("properties", {}))
+    tells = {key for branch in part.get("allOf", ()) for key in branch["if"]["properties"]}
+    for branch in branches:  # each has its own kind only where all of them are possible
+        found.update({name: below for name, below in branch.get("properties", {}).items() if name not in tells})
     given = value if isinstance(value, dict) else {}
     rivals = [group for one in (part, *branches) for group in _rivals(one) if not group.isdisjoint(given)]
     gone = frozenset().union(*rivals) - frozenset(given)

@@ -18,7 +18,7 @@ A predicate is read by `parse`, judged by `check` (or both by `understand`), pri
 """
 
 from clspec.predicate.allowed import allowed_values
-from clspec.predicate.check import check, understand
+from clspec.predicate.check import check, understand, values_left
 from clspec.predicate.cursor import MAX_DEPTH
 from clspec.predicate.evaluate import evaluate
 from clspec.predicate.functions import FUNCTIONS
@@ -45,4 +45,5 @@ __all__ = [
     "to_sql",
     "to_text",
     "understand",
+    "values_left",
 ]

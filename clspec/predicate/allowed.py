@@ -43,7 +43,7 @@ def _pinned(expression: Expression, column: str) -> frozenset[object] | None:
     if isinstance(expression, In) and _names(expression.operand, column):
         return _values(expression.values)
     if isinstance(expression, Comparison) and expression.operator == "=":
-        for one, other in (expression.parts, expression.parts[::-1]):
+        for one, other in ((expression.left, expression.right), (expression.right, expression.left)):
             if _names(one, column) and isinstance(other, Literal):
                 return _values((other,))
     return frozenset({None}) if isinstance(expression, IsNull) and _names(expression.operand, column) else None

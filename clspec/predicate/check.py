@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clspec.diagnostic import did_you_mean
+from clspec.predicate.allowed import allowed_values
 from clspec.predicate.functions import FUNCTIONS, instead_of
 from clspec.predicate.grammar import parse
 from clspec.predicate.problem import ILL_TYPED, UNKNOWN_COLUMN, PredicateError, Problem
@@ -61,6 +62,17 @@ def _understood(
         return None, (error.problem,)
     problems = check(expression, dict(columns))
     return (None if problems else expression), problems
+
+
+def values_left(text: str, columns: Mapping[str, ColumnType], column: str) -> frozenset[object] | None:
+    """Of a predicate that makes sense, the `allowed_values` of a column; None of one that makes none."""
+    return _left(text, tuple(columns.items()), column)
+
+
+@lru_cache(maxsize=8192)
+def _left(text: str, columns: tuple[tuple[str, ColumnType], ...], column: str) -> frozenset[object] | None:
+    expression, _ = _understood(text, columns)
+    return allowed_values(expression, column) if expression is not None else None
 
 
 class _Judge:

@@ -57,6 +57,20 @@ def key(word: str, keys: Iterable[str], given: Iterable[str]) -> str | None:
     return ranked[0][1] if len(ranked) == 1 or ranked[0][0] - ranked[1][0] >= _APART else None
 
 
+def name(word: str, known: Iterable[str], given: Iterable[str] = ()) -> str | None:
+    """The name or option that is surely meant: the only one that differs by one slip, or in case and hyphens alone.
+
+    A key that is unknown says nothing; a name may be that of something which is still to be written. So likeness does
+    not suffice, another number is another thing (`golden2` is no slip of `golden`), and of names with one spelling or
+    one slip between them there must be no second. What is `given` beside it already is not meant again.
+    """
+    names, digits = set(known), re.findall("[0-9]+", word)
+    close = [one for one in names if _bare(one) == _bare(word) or _slip(word, one)]
+    if len(close) != 1 or close[0] in given or re.findall("[0-9]+", close[0]) != digits:
+        return None
+    return close[0]
+
+
 def _slip(word: str, name: str) -> bool:
     """Whether a letter is wrong, missing or too many, or two have changed places; in words of three letters or more."""
     if min(len(word), len(name)) < _SHORTEST or abs(len(word) - len(name)) > 1 or word == name:

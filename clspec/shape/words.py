@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from clspec.codes import problem
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from clspec.diagnostic import Diagnostic, Pointer
     from clspec.load import Document
 
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+"""What means itself in any quotes and without."""
 _SLIPS = 20
 """So many unknown keys of one mapping are compared with the known ones: more are no slips."""
 
@@ -63,7 +66,22 @@ def _fix(error: SchemaError, at: Pointer, document: Document) -> Fix | None:
         text = surely.value(error.kind.types, error.instance, document.text_of(at))
     elif error.kind.name == "pattern" and not document.text_of(at).startswith(("*", "|", ">")):
         text = surely.quantity(error.kind.pattern, error.instance)
+    elif error.kind.name in {"enum", "const"} and isinstance(error.instance, str):
+        options = error.kind.options if error.kind.name == "enum" else [error.kind.expected_value]
+        return renamed(document, at, error.instance, surely.name(error.instance, filter(_is_text, options)))
     return Fix(document.span(at), text) if text is not None else None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def renamed(document: Document, at: Pointer, word: str, meant: str | None) -> Fix | None:
+    """What puts another word in the place of one, in the quotes that it has; not where it is written in another way."""
+    raw = document.text_of(at)
+    if meant is None or raw not in {word, f"'{word}'", f'"{word}"'} or not _PLAIN.fullmatch(meant):
+        return None
+    return Fix(document.span(at), _as_quoted(raw, meant))
 
 
 def _unknown_keys(at: Pointer, error: SchemaError, document: Document) -> Iterator[Diagnostic]:

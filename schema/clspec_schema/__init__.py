@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 VERSION = "v1alpha1"
@@ -15,7 +15,7 @@ def text(version: str = VERSION) -> str:
     Raises:
         FileNotFoundError: there is no such version.
     """
-    return files(__name__).joinpath(f"{version}.schema.json").read_text(encoding="utf-8")
+    return Path(__file__).with_name(f"{version}.schema.json").read_text(encoding="utf-8")
 
 
 def schema(version: str = VERSION) -> Any:

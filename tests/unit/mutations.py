@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from clspec.load import load
 ROOT = Path(__file__).parents[2]
 SPECS = {
     "robotaxi": (ROOT / "specs" / "robotaxi.yaml", ROOT / "specs" / "robotaxi"),
+    "fraud": (ROOT / "specs" / "fraud.yaml", ROOT / "specs" / "fraud"),
+    "tumour": (ROOT / "specs" / "tumour.yaml", ROOT / "specs" / "tumour"),
     "full": (ROOT / "tests" / "data" / "full.yaml", ROOT / "tests" / "data" / "robotaxi"),
     "loop": (ROOT / "tests" / "data" / "loop" / "loop.yaml", ROOT / "tests" / "data" / "loop" / "loop"),
 }
@@ -134,7 +137,8 @@ def _of_checks(here, checks, weaker, one):
                 yield one(f"{name} check {number} {key} tighter", (*path, key), round(tight, 6), FINE)
         if "max_gap" in check:
             yield one(f"{name} check {number} max_gap removed", (*path, "max_gap"), GONE, weaker)
-        yield one(f"{name} check {number} to a point", (*path, "gate"), "point", LOOK)
+        point = check.get("gate") == "point"
+        yield one(f"{name} check {number} to a point", (*path, "gate"), "point", FINE if point else LOOK)
         yield one(f"{name} check {number} at its bound", (*path, "gate"), "bound", FINE)
     another = {"metric": "accuracy", "min": 0.5}
     yield one(f"{name} check added", (*here, "checks", len(checks)), another, FINE)
@@ -149,7 +153,7 @@ def _column(value):
 def _without_null(value, select):
     """The same selection, false where it was NULL: nothing is inconclusive any more."""
     name = value["datasets"][value["golden"]["dataset"]]["like"]
-    used = [column for column in value["datasets"][name]["columns"] if column in select]
+    used = [column for column in value["datasets"][name]["columns"] if re.search(rf"\b{column}\b", select)]
     return " and ".join([f"({select})", *(f"{column} is not null" for column in used)])
 
 
@@ -191,7 +195,8 @@ def _of_loop(value, one):
         yield one(f"{rule['id']} renamed", (*path, "id"), "otherwise-called", LOOK)
         for key in ("when", "event"):
             if key in rule:
-                column = next(n for n, k in value["sources"]["fleet"]["columns"].items() if k == "double")
+                columns = value["sources"][value["feedback"]["source"]]["columns"]
+                column = next(n for n, k in columns.items() if k == "double")
                 yield one(f"{rule['id']} {key} narrowed", (*path, key), f"({rule[key]}) and {column} < -9", LOOK)
                 yield one(f"{rule['id']} {key} widened", (*path, key), f"({rule[key]}) or {column} < -9", FINE)
         for key, less, more in (("below", 0.1, 0.9), ("window", None, 9), ("within", "1s", "90s")):
@@ -207,7 +212,8 @@ def _of_loop(value, one):
             yield one("alarm tightened", (*path, "alarm", "error_rate"), 0.001, FINE)
         if kind == "human_feedback":
             yield one("corrections from elsewhere", (*path, "label"), rule["join"], LOOK)
-            yield one("truth by default", (*path, "when_absent"), value["task"]["classes"][0], LOOK)
+            default = next(one for one in value["task"]["classes"] if one != rule.get("when_absent"))
+            yield one("truth by default", (*path, "when_absent"), default, LOOK)
     yield from _of_labels(value, one)
 
 
@@ -222,6 +228,34 @@ def _of_labels(value, one):
         yield one("near further", (*near, "distance"), 9, FINE)
     else:
         yield one("near added", (*here, "leakage_guard", "near"), {"method": "phash", "distance": 4}, FINE)
+    if "auto_label" in feedback:
+        yield from _of_teacher(value, one)
+    yield one("no labelling", (*here, "labelling"), GONE, WEAKER)
+    if feedback["labelling"].get("votes", 1) > 1:
+        yield one("fewer votes", (*here, "labelling", "votes"), 1, WEAKER)
+        yield one("other gold", (*here, "labelling", "gold_rate"), 0.5, FINE)
+        if feedback["labelling"].get("gold_rate"):
+            yield one("no gold", (*here, "labelling", "gold_rate"), 0.0, LOOK)
+        yield one("disagreement otherwise", (*here, "labelling", "on_disagreement"), "drop", LOOK)
+    yield one("more votes", (*here, "labelling", "votes"), 5, FINE)
+    yield one("smaller budget", (*here, "sampling", "budget"), 10, LOOK)
+    yield one("larger budget", (*here, "sampling", "budget"), 9000, FINE)
+    yield one("other strata", (*here, "sampling", "stratify_by"), ["rule"], LOOK)
+    when = feedback["retrain_when"]
+    yield one("retrain from less", (*here, "retrain_when", "min_new_samples"), 1, LOOK)
+    yield one("retrain from more", (*here, "retrain_when", "min_new_samples"), 9000, FINE)
+    if "min_per_class" in when:
+        yield one("retrain without classes", (*here, "retrain_when", "min_per_class"), {}, LOOK)
+    if "max_wait" in when:
+        yield one("retrain later", (*here, "retrain_when", "max_wait"), "300d", LOOK)
+        hours = f"{24 * int(when['max_wait'].removesuffix('d'))}h"
+        yield one("retrain at the same time", (*here, "retrain_when", "max_wait"), hours, FINE)
+    yield from _of_stages(value, one)
+    yield from _of_gates(value, one)
+
+
+def _of_teacher(value, one):
+    feedback, here = value["feedback"], ("feedback",)
     teacher = (*here, "auto_label")
     accept = feedback["auto_label"]["accept_if"]
     column = next(iter(feedback["auto_label"]["columns"]))
@@ -240,50 +274,46 @@ def _of_labels(value, one):
         yield one("never_for shorter", (*teacher, "never_for"), ["dog"], WEAKER)
         yield one("never_for removed", (*teacher, "never_for"), GONE, WEAKER)
     yield one("never_for longer", (*teacher, "never_for"), value["task"]["classes"], FINE)
-    yield one("no labelling", (*here, "labelling"), GONE, WEAKER)
-    if feedback["labelling"].get("votes", 1) > 1:
-        yield one("fewer votes", (*here, "labelling", "votes"), 1, WEAKER)
-        yield one("other gold", (*here, "labelling", "gold_rate"), 0.5, FINE)
-        if feedback["labelling"].get("gold_rate"):
-            yield one("no gold", (*here, "labelling", "gold_rate"), 0.0, LOOK)
-        yield one("disagreement otherwise", (*here, "labelling", "on_disagreement"), "drop", LOOK)
-    yield one("more votes", (*here, "labelling", "votes"), 5, FINE)
-    yield one("smaller budget", (*here, "sampling", "budget"), 10, LOOK)
-    yield one("larger budget", (*here, "sampling", "budget"), 9000, FINE)
-    yield one("other strata", (*here, "sampling", "stratify_by"), ["rule"], LOOK)
-    yield one("retrain from less", (*here, "retrain_when", "min_new_samples"), 1, LOOK)
-    yield one("retrain from more", (*here, "retrain_when", "min_new_samples"), 9000, FINE)
-    yield one("retrain without classes", (*here, "retrain_when", "min_per_class"), {}, LOOK)
-    yield one("retrain later", (*here, "retrain_when", "max_wait"), "90d", LOOK)
-    yield one("retrain at the same time", (*here, "retrain_when", "max_wait"), "336h", FINE)
-    yield from _of_stages(one)
-    yield from _of_gates(one)
 
 
-def _of_stages(one):
+def _of_stages(value, one):
     stages = ("promotion", "stages")
     yield one("no promotion", ("promotion",), GONE, WEAKER)
-    yield one("no approval", (*stages, "champion", "approval"), GONE, WEAKER)
-    yield one("another approves", (*stages, "champion", "approval"), "intern", LOOK)
-    yield one("shadow approved", (*stages, "shadow", "approval"), "safety-board", FINE)
-    yield one("no shadow", (*stages, "shadow"), GONE, WEAKER)
+    for stage in value["promotion"]["stages"]:
+        here = (*stages, stage["alias"])
+        if "approval" in stage:
+            yield one(f"no approval of {here[-1]}", (*here, "approval"), GONE, WEAKER)
+            yield one(f"another approves {here[-1]}", (*here, "approval"), "intern", LOOK)
+        else:
+            yield one(f"{here[-1]} approved", (*here, "approval"), "safety-board", FINE)
+        if len(value["promotion"]["stages"]) > 1 and here[-1] != "champion":
+            yield one(f"no {here[-1]}", here, GONE, WEAKER)
 
 
-def _of_gates(one):
-    fleet = ("sources", "fleet")
-    yield one("no data gates", (*fleet, "expect"), GONE, WEAKER)
-    yield one("no drift gate", (*fleet, "expect", "drift"), GONE, WEAKER)
-    yield one("looser drift gate", (*fleet, "expect", "drift", "max_psi"), 5.0, LOOK)
-    yield one("tighter drift gate", (*fleet, "expect", "drift", "max_psi"), 0.01, FINE)
-    yield one("fewer rows do", (*fleet, "expect", "rows", "min"), 1, LOOK)
-    yield one("more rows needed", (*fleet, "expect", "rows", "min"), 99999, FINE)
-    yield one("more nulls", (*fleet, "expect", "nulls"), {}, WEAKER)
-    yield one("staler", (*fleet, "freshness"), "9d", LOOK)
-    yield one("any age", (*fleet, "freshness"), GONE, WEAKER)
-    yield one("fresher", (*fleet, "freshness"), "1h", FINE)
-    yield one("as fresh", (*fleet, "freshness"), "1d", FINE)
-    yield one("fleet from elsewhere", (*fleet, "uri"), "other/*.parquet", LOOK)
-    yield one("roles otherwise", (*fleet, "roles", "group"), GONE, LOOK)
+def _of_gates(value, one):
+    name = value["feedback"]["source"]
+    source, fleet = value["sources"][name], ("sources", name)
+    expect = source.get("expect", {})
+    if expect:
+        yield one("no data gates", (*fleet, "expect"), GONE, WEAKER)
+    if "drift" in expect:
+        yield one("no drift gate", (*fleet, "expect", "drift"), GONE, WEAKER)
+        yield one("looser drift gate", (*fleet, "expect", "drift", "max_psi"), 5.0, LOOK)
+        yield one("tighter drift gate", (*fleet, "expect", "drift", "max_psi"), 0.01, FINE)
+    if "min" in expect.get("rows", {}):
+        yield one("fewer rows do", (*fleet, "expect", "rows", "min"), 1, LOOK)
+        yield one("more rows needed", (*fleet, "expect", "rows", "min"), 99999, FINE)
+    if expect.get("nulls"):
+        yield one("more nulls", (*fleet, "expect", "nulls"), {}, WEAKER)
+    if "freshness" in source:
+        yield one("staler", (*fleet, "freshness"), "9d", LOOK)
+        yield one("any age", (*fleet, "freshness"), GONE, WEAKER)
+        yield one("fresher", (*fleet, "freshness"), "1h", FINE)
+        yield one("as fresh", (*fleet, "freshness"), "1d", FINE)
+    if "uri" in source:
+        yield one("fleet from elsewhere", (*fleet, "uri"), "other/*.parquet", LOOK)
+    if "group" in source["roles"]:
+        yield one("roles otherwise", (*fleet, "roles", "group"), GONE, LOOK)
 
 
 def _of_surroundings(value, one):
@@ -320,7 +350,7 @@ def _of_surroundings(value, one):
     place = {"training": {"timeout": "1h", "secrets": [{"env": "MORE"}]}}
     yield one("secrets by an environment", ("environments", "stage"), place, LOOK)
     if "image" in value["code"]:
-        yield one("image", ("code", "image"), value["code"]["image"].replace("0f3c", "1f3c"), LOOK)
+        yield one("image", ("code", "image"), value["code"]["image"][:-1] + "e", LOOK)
         yield one("image unpinned", ("code", "image"), "registry.example.com/perception:latest", WEAKER)
         tag = {"code": {"image": "registry.example.com/perception:latest"}}
         yield one("image unpinned by an environment", ("environments", "stage"), tag, WEAKER)

@@ -191,7 +191,7 @@ def test_a_floating_image_is_refused_until_the_lock_knows_it(tiny, target):
     complaint = refused(tiny, target=target)
     assert "CLS502" in complaint
     assert "clspec lock" in complaint
-    assert "--image sha256:" in complaint
+    assert "--update NAME:TAG" in complaint
     lock = tiny.with_suffix(".lock")
     edit(lock, "scenarios:", f"images:\n  registry.example.com/tiny:1.4: {digest}\nscenarios:")
     text = "".join(api.compile(str(tiny), target).bundle.values())

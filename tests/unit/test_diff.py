@@ -120,6 +120,38 @@ def test_a_place_that_only_moves_from_the_spec_into_every_environment_is_told_of
     assert (found.row, found.where, found.environment) == ("machine", "training.timeout", "")
 
 
+PLACE = {
+    "resources": {"cpu": 1, "memory": "1Gi"},
+    "isolation": "spawn",
+    "secrets": [{"env": "OTHER", "kubernetes": {"name": "hub", "key": "token"}}],
+    "timeout": "99h",
+    "retry": {"times": 9, "for": ["infrastructure"]},
+}
+ELSEWHERE = {
+    ("store",): "s3://elsewhere/store",
+    ("code", "image"): "registry.example.com/perception:latest",
+    ("code", "workdir"): "/elsewhere",
+    ("sources", "fleet", "uri"): "elsewhere/*.parquet",
+    ("sources", "fleet", "freshness"): "9d",
+    **{(section, key): value for section in ("training", "inference") for key, value in PLACE.items()},
+}
+"""All that an environment may say of this spec."""
+
+
+@pytest.mark.parametrize("path", ELSEWHERE, ids=".".join)
+@pytest.mark.parametrize("known_before", [False, True])
+def test_a_change_weighs_no_less_for_being_written_into_an_environment(path, known_before, tmp_path):
+    value = known.document("full")
+    value.pop("environments", None)
+    here = known.changed(value, path, ELSEWHERE[path])
+    there = known.changed(value, ("environments", "stage", *path), ELSEWHERE[path])
+    before = {**value, "environments": {"stage": {}}} if known_before else value
+    direct, moved = compared(tmp_path / "1", value, here), compared(tmp_path / "2", before, there)
+    assert direct
+    assert set(rows(direct)) <= set(rows(moved))
+    assert min(list(Level).index(one.level) for one in moved) <= min(list(Level).index(one.level) for one in direct)
+
+
 def test_an_environment_that_is_new_is_compared_with_the_base_as_it_is(tmp_path):
     value = known.changed(known.document("full"), ("environments", "stage"), {"store": "s3://other/cl"})
     found = compared(tmp_path, known.document("full"), value)

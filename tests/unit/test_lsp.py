@@ -169,6 +169,22 @@ CASES = {
     "a rule of a kind": ("  rules:", "  rules:\n    - {id: x, type: random, |}", {"rate", "alarm"}, {"when"}, {}),
     "a source of a kind": ("datasets:", "  x:\n    type: csv\n    |\ndatasets:", {"uri"}, {"query", "entrypoint"}, {}),
     "a source of no kind yet": ("datasets:", "  x:\n    |\ndatasets:", {"type", "query"}, set(), {"type": "type: "}),
+    "a source's kind": ("datasets:", "  x: {type: |}\ndatasets:", {"parquet", "python", "postgres"}, set(), {}),
+    "a rule's kind": ("  rules:", "  rules:\n    - {type: |}", {"random", "heuristic", "human_feedback"}, set(), {}),
+    "a trigger's event": ("triggers:", "triggers:\n  - event: |", {"code_change", "schedule", "labels"}, set(), {}),
+    "a kind that is given already": ("{event: labels,", "{event: la|,", {"code_change", "labels"}, set(), {}),
+    "a trigger's source": ("source: fleet, run", "source: |, run", {"fleet"}, {"golden"}, {}),
+    "a stage's name": ("alias: shadow", "alias: |", {"shadow", "champion"}, set(), {}),
+    "the truth": ("  label: label", "  label: |", {"label", "ride_id"}, {"conf"}, {}),
+    "what leaks": ("against: [golden]", "against: [|]", {"golden", "canonical"}, {"fleet"}, {}),
+    "a source of an environment": (
+        "triggers:",
+        "environments: {p: {sources: {|}}}\ntriggers:",
+        {"fleet"},
+        {"golden"},
+        {},
+    ),
+    "an event to be told of": ("on_event: [gate_failed,", "on_event: [|,", {"promoted", "alarm"}, set(), {}),
     "a comment": ("# a row", "# a r|ow", set(), {"dataset"}, {}),
 }
 

@@ -160,6 +160,92 @@ def test_what_is_surely_meant(word, known, given, meaning):
 
 
 @pytest.mark.parametrize(
+    ("word", "known", "given", "meaning"),
+    [
+        ("dgo", ["cat", "dog"], [], "dog"),
+        ("dogs", ["cat", "dog"], [], "dog"),
+        ("Dog", ["cat", "dog"], [], "dog"),
+        ("cut", ["cat", "cot"], [], None),
+        ("dgo", ["cat", "dog"], ["dog"], None),
+        ("golden2", ["golden"], [], None),
+        ("golden_2024", ["golden_2023"], [], None),
+        ("first-drive", ["first_drives"], [], None),
+        ("first-drives", ["first_drives"], [], "first_drives"),
+        ("first-drives", ["first_drives", "firstDrives"], [], None),
+        ("ox", ["ax"], [], None),
+        ("horse", ["house", "cat"], [], "house"),
+        ("", ["cat"], [], None),
+    ],
+)
+def test_which_name_is_surely_meant(word, known, given, meaning):
+    assert surely.name(word, known, given) == meaning
+
+
+REFERENCES = {
+    "metric: recall, class: dog": (
+        "metric: recal, class: dog",
+        "metric: recall, class: dgo",
+        "metric: Recall, class: dog",
+    ),
+    "dataset: canonical}": ("dataset: cannonical}", "dataset: 'canonicl'}", 'dataset: "Canonical"}'),
+    "  dataset: golden\n": ("  dataset: goldn\n", "  dataset: golden_\n"),
+    "like: canonical": ("like: canonicla", "like: canonica"),
+    "key: id, from: photos": ("key: id, from: photo",),
+    "label: label": ("label: lable", "label: 'labl'"),
+    "select: \"label = 'dog'\"": ("select: \"lable = 'dog'\"", "select: \"Label = 'dog'\""),
+    "type: classification": ("type: clasification", "type: Classification"),
+    "type: python": ("type: pyhton", "type: 'Python'"),
+    "kind: ContinuousLearning": ("kind: continuous-learning", "kind: ContinuousLerning"),
+}
+"""What stands in the small spec, and how a name in it may be written wrongly so that what was meant is certain."""
+
+
+@pytest.mark.parametrize(("right", "wrong"), [(right, one) for right, some in REFERENCES.items() for one in some])
+def test_a_name_of_something_that_is_not_there_is_mended_where_it_stands(right, wrong):
+    whole = spec()
+    spec(a=(right, wrong))
+    found = api.mended("spec.yaml", None, DAY)
+    assert [one for one in found.after.diagnostics if one.is_error] == []
+    assert re.sub("['\"]", "", found.after.text) == re.sub("['\"]", "", whole)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("class: dog, min", "class: horse, min"),
+        ("class: dog, min: 0.9}", "class: dog, min: 0.9}, {metric: recall, class: dgo, min: 0.5}"),
+        (
+            "metric: recall, class: dog, min: 0.9}",
+            "metric: recall, class: dog, min: 0.9}, {metric: recal, class: dog, min: 0.5}",
+        ),
+        ("  dataset: golden\n", "  dataset: golden2\n"),
+        ("  dataset: golden\n", "  dataset: Canonical\n"),
+        ("dataset: canonical}", "dataset: goldn}"),
+        ("\"label = 'dog'\"", "\"label = 'dgo'\""),
+        ("\"label = 'dog'\"", "\"label = 'dog' and lable = 'dog'\""),
+        ("\"label = 'dog'\"", "\"l\\x61ble = 'dog'\""),
+        ('training: {entrypoint: "model:train"', 'training: {entrypoint: "model:trian"'),
+        ("type: classification", "type: class"),
+        ("classes: [cat, dog]", "classes: [cat, dgo]"),
+        ("columns: {id: string, label: string}, key", "columns: {id: string, lable: string}, key"),
+    ],
+)
+def test_what_judges_is_not_guessed(old, new):
+    text = spec(a=(old, new))
+    found = api.mended("spec.yaml", None, DAY)
+    assert any(one.is_error for one in found.before.diagnostics)
+    assert found.after.text == text
+
+
+def test_a_name_behind_an_alias_is_mended_once_where_it_is_written():
+    spec(a=("class: dog, min", "class: &animal dgo, min"), b=("class: dog, max", "class: *animal, max"))
+    found = api.mended("spec.yaml", None, DAY)
+    assert "class: &animal dog, min" in found.after.text
+    assert "class: *animal, max" in found.after.text
+    assert [one for one in found.after.diagnostics if one.is_error] == []
+
+
+@pytest.mark.parametrize(
     ("pattern", "text", "meaning"),
     [
         (surely.DURATION, "6 hours", "6h"),
