@@ -49,7 +49,7 @@ def digest(path: Path) -> str:
 def place_of(state: Path, found: str) -> Path:
     """Where what has a digest lies, below a state folder."""
     name = found.removeprefix("sha256:")
-    return state / FOLDER / name[:2] / name
+    return state / f"{FOLDER}/{name[:2]}/{name}"
 
 
 class Results:

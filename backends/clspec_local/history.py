@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import statistics
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -346,6 +345,8 @@ def seconds(path: Path, spec: str) -> dict[tuple[str, str], float]:
     Raises:
         HistoryError: there is one, and it cannot be read.
     """
+    import statistics  # noqa: PLC0415  # 5 ms that no run needs
+
     if not path.is_file():
         return {}
     times: dict[tuple[str, str], list[float]] = {}

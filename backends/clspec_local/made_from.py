@@ -68,8 +68,10 @@ class Making:
         return found.elsewhere if found else frozenset()
 
     def _code(self, config: Mapping[str, Any]) -> tuple[Reach | None, dict[str, str]]:
+        if not _runs_code(config):
+            return None, {}
         named, opaque = _named(config)
-        if not _runs_code(config) or not (named or opaque):
+        if not (named or opaque):
             return None, {}
         if (named, opaque) not in self._reached:
             from clspec_local.reach import reach  # noqa: PLC0415  # Python's own parser, which few runs need

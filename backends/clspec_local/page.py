@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from clspec.backend import State
 from clspec.plan import Kind
 from clspec.report import dag, ran
@@ -125,11 +127,17 @@ def _files(content: dict[str, Any], told: Ran, folder: Path) -> dict[str, str]:
     verdict = result.result(content, told)
     return {
         "report.json": json.dumps(content, indent=1) + "\n",
-        RUN: json.dumps(told.plain(), indent=1) + "\n",
-        "result.json": json.dumps(verdict, indent=2) + "\n",
+        RUN: _indented(told.plain(), 1),
+        "result.json": _indented(verdict, 2),
         "junit.xml": junit.suite(verdict),
         "report.html": page(content, told, before),
     }
+
+
+def _indented(value: dict[str, Any], indent: int) -> str:
+    """JSON for people, by two programs in C: Python's own indents in Python, ten times as slowly."""
+    text = json.dumps(value, allow_nan=False).encode()
+    return msgspec.json.format(text, indent=indent).decode() + "\n"
 
 
 def _put(place: Path, text: str) -> None:

@@ -25,9 +25,6 @@ _COARSE = 2_500_000_000
 """The same where its times are whole seconds or so."""
 _TABLE = "CREATE TABLE IF NOT EXISTS stamp (path TEXT PRIMARY KEY, seen TEXT NOT NULL, digest TEXT NOT NULL)"
 
-Seen = tuple[int, int, int, int, int]
-"""Size, time of change of the content, of the inode, inode and device."""
-
 
 class Stamps:
     """The digests of files, remembered from one run to the next in a file that may be thrown away at any time."""
@@ -49,7 +46,7 @@ class Stamps:
             OSError: it cannot be read.
         """
         found = os.stat(path)  # noqa: PTH116  # asked of every output of every step
-        seen = _text((found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev))
+        seen = _seen(found)
         known = self._known.get(path)
         if known is not None and known[0] == seen:
             return known[1]
@@ -57,7 +54,7 @@ class Stamps:
         with open(path, "rb") as stream:  # noqa: PTH123  # the same
             digest = f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
             after = os.fstat(stream.fileno())
-        again = _text((after.st_size, after.st_mtime_ns, after.st_ctime_ns, after.st_ino, after.st_dev))
+        again = _seen(after)
         changed = max(found.st_mtime_ns, found.st_ctime_ns)
         coarse = found.st_mtime_ns % 1_000_000 == 0 and found.st_ctime_ns % 1_000_000 == 0
         if again == seen and before - changed > (_COARSE if coarse else _FINE):
@@ -71,7 +68,8 @@ class Stamps:
             OSError: something cannot be read.
         """
         try:
-            names = {whole[len(path) + 1 :]: self.of_file(whole) for whole in files(path)}
+            cut = len(path) + 1
+            names = {whole[cut:]: self.of_file(whole) for whole in files(path)}
         except NotADirectoryError:
             return self.of_file(path)
         return f"sha256:{hashlib.sha256(canonical(names).encode()).hexdigest()}"
@@ -119,8 +117,9 @@ def _opened(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _text(seen: Seen) -> str:
-    return " ".join(map(str, seen))
+def _seen(found: os.stat_result) -> str:
+    """Size, time of change of the content, of the inode, inode and device."""
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino} {found.st_dev}"
 
 
 def files(folder: str) -> list[str]:

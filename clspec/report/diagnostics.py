@@ -20,6 +20,8 @@ _READ = 500
 
 def visible(text: str) -> str:
     """Text from a spec as a terminal may show it: control and formatting characters as escapes, never as themselves."""
+    if text.isprintable():  # nothing of these categories is: the usual case, four hundred times as fast
+        return text
     return "".join(
         c if c == "\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else _escape(c) for c in text
     )

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _SWEEPS = 8
+_BOTH_WAYS = 2
+"""After so many sweeps that moved nothing, one down and one up, no other one would."""
 _SLIM = 0.3
 """How wide the place is that an edge goes through, where a node's is 1."""
 
@@ -105,13 +107,18 @@ def _neighbours(chains: Sequence[Sequence[str]]) -> tuple[dict[str, list[str]], 
 
 
 def _order(layers: list[list[str]], above: Mapping[str, list[str]], below: Mapping[str, list[str]]) -> None:
-    """Order each layer by the mean place of the neighbours, down and up again."""
+    """Order each layer by the mean place of the neighbours, down and up again, until nothing moves."""
+    still = 0
     for sweep in range(_SWEEPS):
         beside, walk = (above, layers) if sweep % 2 == 0 else (below, layers[::-1])
+        before = [layer[:] for layer in layers]
         place = {name: float(index) for layer in layers for index, name in enumerate(layer)}
         for layer in walk:
             layer.sort(key=lambda name: (_mean([place[n] for n in beside.get(name, ())], place[name]), name))
             place |= {name: float(index) for index, name in enumerate(layer)}
+        still = still + 1 if layers == before else 0
+        if still == _BOTH_WAYS:
+            return
 
 
 def _mean(values: Sequence[float], otherwise: float) -> float:
@@ -126,13 +133,18 @@ def _across(
     for layer in layers:
         offsets = _offsets(layer)
         x |= {name: offset - offsets[-1] / 2 for name, offset in zip(layer, offsets, strict=True)}
+    still = 0
     for sweep in range(_SWEEPS):
         beside, walk = (above, layers) if sweep % 2 == 0 else (below, layers[::-1])
+        before = x.copy()
         for layer in walk:
             wanted = [_mean([x[n] for n in beside.get(name, ())], x[name]) for name in layer]
             offsets = _offsets(layer)
             placed = _isotonic([want - offset for want, offset in zip(wanted, offsets, strict=True)])
             x |= {name: place + offset for name, place, offset in zip(layer, placed, offsets, strict=True)}
+        still = still + 1 if x == before else 0
+        if still == _BOTH_WAYS:
+            break
     return x
 
 

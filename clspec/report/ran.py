@@ -5,7 +5,7 @@ None of it follows from the plan's inputs, so none of it may be part of a result
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -54,7 +54,11 @@ class Ran:
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
-        return {"format": FORMAT, **asdict(self)}
+        found = {name: getattr(self, name) for name in _OF_A_RUN}
+        return {"format": FORMAT, **found, "steps": tuple({n: getattr(s, n) for n in _OF_A_STEP} for s in self.steps)}
+
+
+_OF_A_RUN, _OF_A_STEP = (tuple(each.name for each in fields(form)) for form in (Ran, Stepped))
 
 
 def read(plain: Mapping[str, Any]) -> Ran:

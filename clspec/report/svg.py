@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -23,17 +24,20 @@ class Drawn(str):
 
 def element(tag: str, *children: str, **attributes: str | float) -> Drawn:
     """One element; children that are not drawn are text, and nothing hides in it. `class_` is `class`, `_` a hyphen."""
-    named = "".join(f' {_name(name)}="{escape(_value(value))}"' for name, value in attributes.items())
-    inside = "".join(child if isinstance(child, Drawn) else escape(visible(child)) for child in children)
+    named = "".join([f' {_name(name)}="{_value(value)}"' for name, value in attributes.items()])
+    inside = "".join([child if isinstance(child, Drawn) else escape(visible(child)) for child in children])
     return Drawn(f"<{tag}{named}>{inside}</{tag}>")
 
 
+@cache
 def _name(word: str) -> str:
     return word if word == "viewBox" else word.rstrip("_").replace("_", "-")
 
 
 def _value(value: str | float) -> str:
-    return visible(value) if isinstance(value, str) else f"{value:.2f}".rstrip("0").rstrip(".")
+    if isinstance(value, str):
+        return escape(visible(value))
+    return str(value) if isinstance(value, int) else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def drawing(width: float, height: float, label: str, children: Iterable[Drawn], kind: str) -> Drawn:
