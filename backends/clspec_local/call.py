@@ -17,15 +17,21 @@ if TYPE_CHECKING:
     from clspec.plan import Step
     from clspec_local.artifacts import Result
 
+_LONGEST = 32 * 1024
+"""A configuration that is longer is given in a file, since an argument has a longest length (Linux: 128 KiB)."""
 _TAIL = 64 * 1024
 """So many bytes of a log's end are looked at for progress."""
 
 
 def arguments(step: Step, place: Workplace, occasion: Occasion, results: Mapping[str, Result], made: Path) -> list[str]:
     """The command line of a step that writes what it makes into the folder `made`."""
-    config = made / ".config.json"  # a file, since a command line has a longest length
-    config.write_text(step.config, encoding="ascii")
-    found = [step.kind.value, "--config", f"@{config}", "--store", place.store, "--progress"]
+    config = step.config
+    if len(config) > _LONGEST:
+        made.mkdir(parents=True, exist_ok=True)
+        file = made / ".config.json"
+        file.write_text(config, encoding="ascii")
+        config = f"@{file}"
+    found = [step.kind.value, "--config", config, "--store", place.store, "--progress"]
     found += ["--code", str(place.code), "--folder", str(place.folder)]
     if not step.pure:  # what is kept by its content may know nothing of the run that made it
         found += ["--as-of", occasion.as_of]

@@ -78,7 +78,8 @@ class Engine:
         self._chosen = chosen(pipeline, occasion.selection)
         self._watch = watch
         self._strict = strict_resources
-        self._machine = machine(os.environ)
+        self._own = dict(os.environ)
+        self._machine = machine(self._own)
         self._budget = Budget(self._machine, jobs)
         self._hides_gpus = any(step.resources.gpu for step in self._steps)
         self._followers: dict[str, list[str]] = {step.id: [] for step in self._steps}
@@ -143,7 +144,7 @@ class Engine:
     def _have_secrets(self) -> None:
         mine = (step for step in self._steps if step.id in self._chosen.steps and not step.always)
         needed = (secret.env for step in mine for secret in step.secrets)
-        missing = sorted({name for name in needed if name not in os.environ})
+        missing = sorted({name for name in needed if name not in self._own})
         if missing:
             message = "the spec's secrets are read from variables that are not set: " + ", ".join(missing)
             raise UsageError(message)
@@ -172,7 +173,7 @@ class Engine:
             self._history.begin(self._beginning())
             self._set_out(taken)
             self._memory = OutOfMemory()
-            self._warmth = Warmth(self._folder / ".warm.log", of_warmth(os.environ, str(self._folder)))
+            self._warmth = Warmth(self._folder / ".warm.log", of_warmth(self._own, str(self._folder)))
             with asked_to_end() as self._asked:
                 try:
                     self._loop()
@@ -313,11 +314,9 @@ class Engine:
         return ""
 
     def _start(self, step: Step, key: str | None, share: Share) -> None:
-        made = self._folder / WORK / step.id
-        shutil.rmtree(made, ignore_errors=True)
-        made.mkdir(parents=True)
+        made = self._folder / WORK / step.id  # the step makes it, if it has something to leave there
         variables = environment(
-            os.environ, [secret.env for secret in step.secrets], share.threads, self._place.store, step.config
+            self._own, [secret.env for secret in step.secrets], share.threads, self._place.store, step.config
         )
         if self._hides_gpus:  # where some ask for GPUs, nobody else sees those
             variables["CUDA_VISIBLE_DEVICES"] = ",".join(share.gpus)
@@ -387,7 +386,8 @@ class Engine:
                 self._results[step.id] = self._kept.take(step, working.made)
             except StepFailed as error:
                 code, how = error.exit_code, str(error)
-        shutil.rmtree(working.made, ignore_errors=True)
+        if os.path.lexists(working.made):
+            shutil.rmtree(working.made, ignore_errors=True)
         if code == 0:
             self._over(step, State.DONE, key=working.key, seconds=working.process.seconds)
         elif judged.pause is not None and tries < most and not self._failed and not self._asked:

@@ -25,7 +25,7 @@ from clspec_local import wire
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Container, Iterator
+    from collections.abc import Callable, Container, Iterator, Mapping
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -43,9 +43,10 @@ def supervise(work: dict[str, Any], scratch: str, channel: socket.socket) -> boo
     `scratch` is the folder for its temporary files, empty before and after.
     """
     supervisor = os.getpid()
+    step = _cold(work, scratch) if work["spawn"] else _warm(work, scratch)
     worker = os.fork()
     if worker == 0:
-        _work(work, scratch, supervisor, channel)
+        _work(work, step, supervisor, channel)
     with suppress(OSError):  # both set it, so that neither has to wait for the other
         os.setpgid(worker, worker)
     there = _tell(channel, {"pid": worker})
@@ -164,7 +165,42 @@ def _ask_to_end(worker: int) -> float:
 # -- the step --------------------------------------------------------------------------------------------------------
 
 
-def _work(work: dict[str, Any], scratch: str, supervisor: int, channel: socket.socket) -> NoReturn:
+def _cold(work: dict[str, Any], scratch: str) -> Callable[[], int]:
+    """The step as a Python of its own, in which this process will be replaced."""
+    program = [sys.executable, "-P", "-X", "faulthandler", "-m", "clspec.step", *work["arguments"]]
+    variables = {**work["variables"], "TMPDIR": scratch}  # so that nothing is left where all programs write
+    return lambda: os.execve(program[0], program, variables)  # noqa: S606
+
+
+def _warm(work: dict[str, Any], scratch: str) -> Callable[[], int]:
+    """The step in what is loaded here. What can be made ready before the fork is: a child copies each page it touches."""
+    from clspec.step import program  # noqa: PLC0415  # a warm process has it loaded, a cold one never
+
+    given = program.parser().parse_args(work["arguments"])
+    variables = {**work["variables"], "TMPDIR": scratch}
+    threads = int(work["threads"])
+
+    def step() -> int:
+        _have_only(variables)
+        tempfile.tempdir = None
+        faulthandler.enable(2)  # the lines at which a fatal signal struck
+        _diverge(threads)
+        return program.carry_out(given)
+
+    return step
+
+
+def _have_only(variables: Mapping[str, str]) -> None:
+    """Have these variables and no others, of which most are there."""
+    there = dict(os.environ)
+    for name in there.keys() - variables.keys():
+        del os.environ[name]
+    for name, value in variables.items():
+        if there.get(name) != value:
+            os.environ[name] = value
+
+
+def _work(work: dict[str, Any], step: Callable[[], int], supervisor: int, channel: socket.socket) -> NoReturn:
     """Turn this forked process into the step; never return to the warm process' code."""
     code = _OWN_FAULT
     try:
@@ -174,18 +210,7 @@ def _work(work: dict[str, Any], scratch: str, supervisor: int, channel: socket.s
         _default_signals()
         _die_with(supervisor)
         _be_the_first_to_go()
-        variables = {**work["variables"], "TMPDIR": scratch}  # so that nothing is left where all programs write
-        if work["spawn"]:
-            program = [sys.executable, "-P", "-X", "faulthandler", "-m", "clspec.step"]
-            os.execve(program[0], [*program, *work["arguments"]], variables)  # noqa: S606
-        os.environ.clear()
-        os.environ.update(variables)
-        tempfile.tempdir = None
-        faulthandler.enable(2)  # the lines at which a fatal signal struck
-        _diverge(int(work["threads"]))
-        from clspec.step.program import main  # noqa: PLC0415  # a warm process has it loaded, a cold one never
-
-        code = main(work["arguments"])
+        code = step()
     except BaseException:  # noqa: BLE001  # nothing may unwind into the frames above
         traceback.print_exc()
     finally:
@@ -221,10 +246,9 @@ def _maps() -> list[str]:
 
 def _default_signals() -> None:
     """Undo what the warm process does with signals; SIGPIPE stays as in every Python program."""
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _die_with(parent: int) -> None:
@@ -258,5 +282,11 @@ def _redirect(log: str) -> None:
     os.dup2(target, 2)
     os.close(target)
     os.close(nothing)
+
+
+def set_the_scene() -> None:
+    """Be, once and for all that are forked from here, what a step wants that changes nothing for a warm process."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from clspec_local import wire
 from clspec_local.interruption import ASKING
-from clspec_local.supervise import become_subreaper, end_orphans, supervise
+from clspec_local.supervise import become_subreaper, end_orphans, set_the_scene, supervise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +35,7 @@ def threads() -> int:
 
 def main() -> NoReturn:
     """Serve the engine on the descriptor that is the first argument."""
+    set_the_scene()
     _serve(socket.socket(fileno=int(sys.argv[1])))
 
 

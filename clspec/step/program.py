@@ -30,8 +30,12 @@ _RUN = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]*")
 
 def main(arguments: Sequence[str]) -> int:
     """Run one step and return its exit code: 0 done, 1 a verdict said no, 2 wrong use or own fault, 3 failed."""
+    return carry_out(parser().parse_args(arguments))
+
+
+def carry_out(given: argparse.Namespace) -> int:
+    """Run the step that `parser` was told, and return its exit code; see `main`."""
     try:
-        given = parser().parse_args(arguments)
         return _run(given)
     except ClspecError as error:
         print(f"clspec: {error}", file=sys.stderr, flush=True)  # noqa: T201
