@@ -25,7 +25,7 @@ from clspec_local import wire
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Container, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -177,27 +177,21 @@ def _warm(work: dict[str, Any], scratch: str) -> Callable[[], int]:
     from clspec.step import program  # noqa: PLC0415  # a warm process has it loaded, a cold one never
 
     given = program.parser().parse_args(work["arguments"])
-    variables = {**work["variables"], "TMPDIR": scratch}
+    wanted, there = {**work["variables"], "TMPDIR": scratch}, dict(os.environ)
+    gone = there.keys() - wanted.keys()
+    new = {name: value for name, value in wanted.items() if there.get(name) != value}
     threads = int(work["threads"])
 
     def step() -> int:
-        _have_only(variables)
+        for name in gone:
+            del os.environ[name]
+        os.environ.update(new)
         tempfile.tempdir = None
         faulthandler.enable(2)  # the lines at which a fatal signal struck
         _diverge(threads)
         return program.carry_out(given)
 
     return step
-
-
-def _have_only(variables: Mapping[str, str]) -> None:
-    """Have these variables and no others, of which most are there."""
-    there = dict(os.environ)
-    for name in there.keys() - variables.keys():
-        del os.environ[name]
-    for name, value in variables.items():
-        if there.get(name) != value:
-            os.environ[name] = value
 
 
 def _work(work: dict[str, Any], step: Callable[[], int], supervisor: int, channel: socket.socket) -> NoReturn:

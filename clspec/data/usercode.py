@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import clspec
 from clspec import code
+from clspec.data import caches
 from clspec.diagnostic import Refused, StepFailed, UsageError
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ def _function(root: Path, entrypoint: str) -> Callable[..., Any]:
     _refuse_pickles()
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
-    sys.dont_write_bytecode = True  # a cache beside the code would be a change of it
-    sys.pycache_prefix = _NO_CACHE
+    caches.refuse_of(root)
     with _speaking_for(f"importing `{module}`"):
         loaded = importlib.import_module(module)
     if not Path(getattr(loaded, "__file__", None) or "").resolve().is_relative_to(root.resolve()):

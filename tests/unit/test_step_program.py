@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from clspec import code
 from clspec.catalog import METRICS
-from clspec.data import table
+from clspec.data import caches, table
 from clspec.data.storage import storage_at
 from clspec.data.versions import Dataset, Shape
 from clspec.plan import Kind
@@ -696,15 +696,50 @@ def test_code_that_is_edited_while_it_runs_is_refused(bench):
     assert not bench.path("model").exists()
 
 
-def test_a_cache_of_compiled_code_is_not_run(bench, monkeypatch):
-    monkeypatch.setattr(sys, "pycache_prefix", None)
-    bench.write_module("inner", "WORD = 'bad'\n")
-    py_compile.compile(
-        str(bench.code / "inner.py"), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, doraise=True
-    )
-    bench.write_module("inner", "WORD = 'good'\n")
-    ended = train(bench, f"import inner\nassert inner.WORD == 'good', inner.WORD\n{SAVES}")
+def with_another_cache(folder, name):
+    """A module whose source says `source`, beside a cache that says `cache` and asks nobody whether it still holds."""
+    file = folder / f"{name}.py"
+    file.write_text("WORD = 'cache'\n")
+    py_compile.compile(str(file), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, doraise=True)
+    file.write_text("WORD = 'source'\n")
+
+
+BY_PATH = """
+import importlib.util
+spec = importlib.util.spec_from_file_location("inner", pathlib.Path(__file__).with_name("inner.py"))
+inner = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(inner)
+"""
+
+
+@pytest.mark.parametrize("how", ["import inner", BY_PATH])
+def test_a_cache_of_compiled_code_is_not_run(bench, how):
+    bench.write_module("inner", "")
+    with_another_cache(bench.code, "inner")
+    ended = train(bench, f"{how}\nassert inner.WORD == 'source', inner.WORD\n{SAVES}")
+    sys.modules.pop("inner", None)
     assert ended.code == 0, ended.err
+
+
+@pytest.mark.parametrize(("installed", "word"), [(True, "cache"), (False, "source")])
+def test_the_cache_of_a_library_is_taken_and_that_of_another_folder_is_not(bench, monkeypatch, installed, word):
+    library = bench.path("libraries")
+    library.mkdir()
+    with_another_cache(library, "cached")
+    monkeypatch.syspath_prepend(str(library))
+    monkeypatch.setattr(caches, "_LIBRARIES", {*caches._LIBRARIES, *([f"{library}/"] if installed else [])})
+    ended = train(bench, f"import cached\nassert cached.WORD == '{word}', cached.WORD\n{SAVES}")
+    sys.modules.pop("cached", None)
+    assert ended.code == 0, ended.err
+
+
+def test_the_innermost_folder_says_whose_a_source_is(monkeypatch):
+    library = str(Path(json.__file__).parent.parent)
+    assert caches.is_of_a_library(json.__file__)
+    assert not caches.is_of_a_library("/work/code/train.py")
+    monkeypatch.setattr(caches, "_ROOTS", {"/", f"{library}/json/"})
+    assert not caches.is_of_a_library(json.__file__), "the code root lies in an installed package"
+    assert caches.is_of_a_library(f"{library}/email/message.py"), "an environment lies in the code root"
 
 
 def test_a_torch_state_dict_is_a_model(bench):
