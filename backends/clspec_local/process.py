@@ -23,7 +23,7 @@ Levels = tuple[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], ...]
 """What a warm process has loaded, level by level: modules, and variables that were set before them."""
 
 _PROGRAM: Levels = ((("clspec.step.program",), ()),)
-_DATA = (("pyarrow", "pyarrow.parquet", "pyarrow.compute", "clspec.step.job"), ())
+_DATA = (("pyarrow", "pyarrow.parquet", "pyarrow.compute", "pyarrow.dataset", "clspec.step.job"), ())
 _LIGHT = frozenset((Kind.CONCLUDE, Kind.NOTIFY, Kind.REPORT))
 """The kinds that do without the data libraries."""
 _LATE = {Kind.REPORT: ("jinja2",)}

@@ -173,7 +173,7 @@ def _cold(work: dict[str, Any], scratch: str) -> Callable[[], int]:
 
 
 def _warm(work: dict[str, Any], scratch: str) -> Callable[[], int]:
-    """The step in what is loaded here. What can be made ready before the fork is: a child copies each page it touches."""
+    """The step in what is loaded here, made ready as far as may be: after the fork it copies each page it touches."""
     from clspec.step import program  # noqa: PLC0415  # a warm process has it loaded, a cold one never
 
     given = program.parser().parse_args(work["arguments"])

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from clspec.report.ran import Ran, Stepped
 
 _BAR = 160
-_OPTIONS = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
-"""How the template is compiled."""
+_OPTIONS = {"trim_blocks": True, "lstrip_blocks": True}
+"""How the template is compiled, but for what is always so: that all text is escaped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +102,7 @@ def _template() -> Any:
     from clspec.report.compiled import Compiled  # noqa: PLC0415  # the same
 
     environment = Environment(
+        autoescape=True,
         **_OPTIONS,
         undefined=StrictUndefined,
         loader=FunctionLoader(_source),
