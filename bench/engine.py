@@ -18,9 +18,14 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clspec import planned
 from clspec.plan import Artifact, ArtifactType, Isolation, Kind, Pipeline, Plan, Step, canonical
+from clspec_local import recall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parent.parent
 CLSPEC = [sys.executable, "-m", "clspec", "run", "--local", "--progress", "plain"]
@@ -346,6 +351,38 @@ def trainings(scratch: Path) -> tuple[Plan, dict[str, Step]]:
     return plan, {step.id: step for step in plan.pipeline("regression").steps}
 
 
+NOTHING = ("sh", "-c", "'echo $0 > /dev/null'", "1")
+"""What the command of the step does, without the step."""
+
+
+def proving_make(scratch: Path, step: Step, command: list[str]) -> Callable[[int], list[str]]:
+    """A Makefile whose rules do what a training by a command does: code, data and golden rows are proven."""
+    state = scratch / "command-2" / ".clspec"
+    (run, *_) = recall.runs(state)
+    lies = {(s.id, name): made.place for s in recall.steps(state, run.id) for name, made in s.outputs.items()}
+    read = [f"--in {entry.name}={lies[entry.step, entry.output]}" for entry in step.inputs]
+    folder = scratch / "proving"
+    folder.mkdir(exist_ok=True)
+    config = planned.msgspec.json.decode(step.config)
+    config["call"] = {**config["call"], "entrypoint": None, "command": command}
+    (folder / "config.json").write_text(canonical(config))
+    program = (
+        f"{sys.executable} -P -m clspec.step train --config @config.json --code {scratch}/project/code --store store"
+    )
+
+    def rules(count: int) -> list[str]:
+        made = "".join(
+            f"{n}/metrics:\n\t@{program} {' '.join(read)} --out model={n}/model --out metrics=$@ > /dev/null\n"
+            for n in range(count)
+        )
+        (folder / "Makefile").write_text(f"all: {' '.join(f'{n}/metrics' for n in range(count))}\n{made}")
+        for n in range(count):
+            shutil.rmtree(folder / str(n), ignore_errors=True)
+        return ["make", "-s"]
+
+    return rules
+
+
 def user_steps(scratch: Path, table: Table, rounds: int) -> None:
     """A step that runs the user's command, and one that runs the user's function in a Python of its own."""
     plan, steps = trainings(scratch)
@@ -382,7 +419,16 @@ def user_steps(scratch: Path, table: Table, rounds: int) -> None:
         for _ in range(rounds):
             few.append(cost(*reversed(peer("make", scratch, 2))))
             many.append(cost(*reversed(peer("make", scratch, 302))))
-        table.row("a step with a command, CPU", commands.cpu, (least(many).cpu - least(few).cpu) / 300, "make", 2.0)
+        table.row("a training by a command, CPU", commands.cpu, (least(many).cpu - least(few).cpu) / 300, "make", 2.0)
+        same = proving_make(scratch, steps["train-seed-1"], command)
+        few = [cost(same(2), scratch / "proving") for _ in range(rounds)]
+        many = [cost(same(12), scratch / "proving") for _ in range(rounds)]
+        proven = (least(many).cpu - least(few).cpu) / 10
+        table.row("the same, CPU", commands.cpu, proven, "make that has the same proven")
+    bare = least(
+        [cost(["sh", "-c", f"for n in $(seq 200); do {' '.join(NOTHING)}; done"], ROOT) for _ in range(rounds)]
+    )
+    table.row("  of which is the command itself, CPU", bare.cpu / 200, commands.cpu, "the step")
     colds = each("cold", Isolation.SPAWN, by_command=False)
     limit = least(
         [cost([sys.executable, "-c", "import clspec.step.program, clspec.step.train"], ROOT) for _ in range(5)]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from clspec.report.ran import Ran, Stepped
 
 _BAR = 160
-_OPTIONS = {"trim_blocks": True, "lstrip_blocks": True}
+_OPTIONS: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True}
 """How the template is compiled, but for what is always so: that all text is escaped."""
 
 

@@ -438,6 +438,14 @@ def test_another_parameter_is_another_result(site):
     assert site.run(site.train()).states["train-1"] == "REUSED"
 
 
+@pytest.mark.parametrize("isolation", Isolation)
+def test_a_configuration_may_be_longer_than_an_argument(site, isolation):
+    step = site.train(isolation=isolation)
+    config = json.dumps({**json.loads(step.config), "aside": "x" * 200_000}, sort_keys=True)
+    ended = site.run(dataclasses.replace(step, config=config))
+    assert ended.states["train-1"] == "DONE", ended.told
+
+
 def test_an_impure_step_is_done_every_time(site):
     for _ in range(2):
         assert site.run(site.train(pure=False, note=site.note)).states["train-1"] == "DONE"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 import struct
+import sys
+import unicodedata
 import zlib
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -18,6 +21,7 @@ from hypothesis import strategies as st
 from clspec.data.pictures import SIDE, data_uri
 from clspec.data.table import DataError
 from clspec.report import changes, curves, dag, intervals, junit, layers, origin, ran, result
+from clspec.report.diagnostics import visible
 from clspec.report.html import page
 from clspec.report.ran import Ran, Stepped
 from clspec.report.svg import Drawn, element
@@ -488,3 +492,21 @@ def test_pictures_are_those_of_the_named_rows_and_the_rest_is_counted(tmp_path):
     assert len(many["images"]) == 60
     assert many["unshown"] == {"more pictures than a page holds": 840}
     assert pictures(tmp_path / "golden.parquet", {"key": "id", "media": None}, ["r3"])["images"] == {}
+
+
+# -- text and numbers ----------------------------------------------------------------------------------------------------
+
+
+def test_every_character_that_could_hide_something_is_escaped():
+    for number in range(sys.maxunicode + 1):
+        character = chr(number)
+        hides = character != "\t" and unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+        if hides or not character.isprintable():
+            assert (visible(f"a{character}b") == f"a{character}b") != hides, hex(number)
+
+
+def test_a_run_is_as_its_fields_say_and_reads_back():
+    step = Stepped(id="train", kind="train", needs=("pin",), state="done", began=0.5, seconds=1.25)
+    made = Ran(run="r", spec="s", pipeline="p", began="2026-01-01", seconds=2.0, exit_code=0, log=("a",), steps=(step,))
+    assert made.plain() == {"format": ran.FORMAT, **dataclasses.asdict(made)}
+    assert ran.read(json.loads(json.dumps(made.plain()))) == made

@@ -12,11 +12,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import browser
+import jinja2
 import pytest
 from test_report import HOSTILE, check, content, ended, scenario
 
 from clspec import api
 from clspec.cli.commands import run as clspec
+from clspec.report.compiled import Compiled
 from clspec.report.html import page
 from clspec.report.ran import Stepped
 
@@ -278,3 +280,35 @@ def test_a_page_prints_with_all_that_was_folded(chromium, pages, name):
     chromium.open(pages[name])
     assert chromium.printed().startswith(b"%PDF-")
     assert chromium.ask("[...document.querySelectorAll('details')].every((folded) => folded.open)")
+
+
+# -- the template, compiled --------------------------------------------------------------------------------------------
+
+
+def rendered(folder, text, monkeypatch, *, options=()):
+    """What a template says, and how often it was compiled for that."""
+    compiled = []
+    environment = jinja2.Environment(
+        autoescape=True, loader=jinja2.DictLoader({"a.jinja": text}), bytecode_cache=Compiled(folder, options)
+    )
+    plain = environment.compile
+    monkeypatch.setattr(environment, "compile", lambda *args: compiled.append(args) or plain(*args))
+    return environment.get_template("a.jinja").render(word="<b>"), len(compiled)
+
+
+def test_a_template_is_compiled_once_for_its_text_and_options(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    assert rendered(tmp_path, "1 {{ word }}", monkeypatch) == ("1 &lt;b&gt;", 1)
+    assert rendered(tmp_path, "1 {{ word }}", monkeypatch) == ("1 &lt;b&gt;", 0)
+    assert rendered(tmp_path, "2 {{ word }}", monkeypatch) == ("2 &lt;b&gt;", 1)
+    assert rendered(tmp_path, "2 {{ word }}", monkeypatch, options="other") == ("2 &lt;b&gt;", 1)
+    (file,) = (tmp_path / "__pycache__").iterdir()
+    file.write_bytes(file.read_bytes()[:-9])
+    assert rendered(tmp_path, "2 {{ word }}", monkeypatch, options="other") == ("2 &lt;b&gt;", 1), "a torn one"
+
+
+def test_no_template_is_kept_where_python_keeps_no_modules(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    assert rendered(tmp_path, "{{ word }}", monkeypatch)[1] == 1
+    assert not list(tmp_path.iterdir())
