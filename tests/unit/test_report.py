@@ -494,7 +494,7 @@ def test_pictures_are_those_of_the_named_rows_and_the_rest_is_counted(tmp_path):
     assert pictures(tmp_path / "golden.parquet", {"key": "id", "media": None}, ["r3"])["images"] == {}
 
 
-# -- text and numbers ----------------------------------------------------------------------------------------------------
+# -- text and numbers --------------------------------------------------------------------------------------------------
 
 
 def test_every_character_that_could_hide_something_is_escaped():
