@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clspec_local.turns import holder
 from clspec_local.variables import RUN
 
 if TYPE_CHECKING:
@@ -33,6 +34,19 @@ def claim(folder: Path) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def held_by(folder: Path) -> int:
+    """The process that has claimed a run's folder, asked without claiming it; see `turns.holder`.
+
+    Raises:
+        OSError: there is no claim on it, and was none.
+    """
+    descriptor = os.open(folder / "claim", os.O_RDONLY)
+    try:
+        return holder(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def tidy(runs: Path, history: History) -> None:

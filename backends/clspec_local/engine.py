@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from clspec import graph
@@ -20,13 +21,14 @@ from clspec_local import partial, reasons, records
 from clspec_local.artifacts import Result, Results
 from clspec_local.budget import Budget, lacking, machine
 from clspec_local.call import arguments
-from clspec_local.claim import WORK, claim, tidy
+from clspec_local.claim import WORK, claim, held_by, tidy
 from clspec_local.history import NAME, Beginning, History, Over
 from clspec_local.interruption import asked_to_end
 from clspec_local.made_from import Making
 from clspec_local.memory import OutOfMemory
 from clspec_local.process import Warmth, Work
 from clspec_local.stamps import Stamps
+from clspec_local.turns import Turns
 from clspec_local.urgency import urgency
 from clspec_local.variables import RUN, environment, of_warmth
 from clspec_local.working import LOOK_EVERY, Working, clock, judge
@@ -101,6 +103,7 @@ class Engine:
         self._tries: dict[str, int] = {}
         self._again: list[tuple[float, str, str | None]] = []
         """A heap of when a step that died may be tried again."""
+        self._turns = Turns(place.state)
         self._unwritten: list[Over] = []
         """What is to be recorded and would cost nothing if it were lost."""
         self._written = clock()
@@ -183,6 +186,7 @@ class Engine:
                     shutil.rmtree(self._folder / WORK, ignore_errors=True)
                 return self._concluded(self._asked)
         finally:
+            self._turns.close()
             if held is not None:
                 os.close(held)
 
@@ -242,7 +246,8 @@ class Engine:
 
     def _pending(self) -> bool:
         """Whether steps are yet to be begun, once there is time or room."""
-        return not self._asked and self._failed is None and bool(self._come or self._due or self._again)
+        waits = self._come or self._due or self._again or self._turns
+        return not self._asked and self._failed is None and bool(waits)
 
     def _go_on(self) -> None:
         """Take in the steps whose turn has come, and begin those that fit; those at work are looked at in between."""
@@ -250,6 +255,8 @@ class Engine:
         while self._again and self._again[0][0] <= clock():
             _, name, key = heapq.heappop(self._again)
             self._put(self._by_id[name], key)
+        for step, key in self._turns.asking(clock()):
+            self._put(step, key)
         while self._come and not self._asked and not (self._working and clock() > until):
             self._arrive(self._come.popleft())
         self._begin_what_fits()
@@ -298,10 +305,46 @@ class Engine:
             share = self._budget.take(entry[2])
             if share is None:
                 left.append(entry)
+            elif self._is_others(entry[2], entry[3]):
+                self._budget.give_back(entry[2])
             else:
                 self._start(entry[2], entry[3], share)
         for entry in left:
             heapq.heappush(self._due, entry)
+
+    def _is_others(self, step: Step, key: str | None) -> bool:
+        """Whether a step is not begun now: another one with its key is at work, or has made its result meanwhile."""
+        if key is None:
+            return False
+        forced = step.id in self._occasion.selection.force
+        if not self._turns.take(key):
+            if not forced and self._turns.wait(step, key):
+                note = f"is at work in {self._who(key)}: this one waits for it, and uses what it makes"
+                self._watch(Happening(step=step.id, state=State.WARNED, note=note))
+            return not forced
+        if forced or (found := self._kept.find(step, key)) is None:
+            return False
+        self._results[step.id] = found
+        del self._why[step.id]
+        self._over(step, State.REUSED)
+        self._free(key)
+        return True
+
+    def _who(self, key: str) -> str:
+        """The run whose step has a key, as far as that can be seen from here."""
+        process = self._turns.holder(key)
+        if process == 0:
+            return "this run under another name"
+        for run in self._history.unended():
+            with suppress(OSError):
+                if run != self._run and held_by(self._folder.parent / run) == process > 0:
+                    return f"run {run}"
+        return "another run"
+
+    def _free(self, key: str | None) -> None:
+        """Let others have a key whose step is over, those of this run first."""
+        for step in self._turns.give_back(key):
+            self._put(step, key)
 
     def _reason_to_skip(self, step: Step) -> str:
         reads = [entry.step for entry in step.inputs if not entry.optional]
@@ -348,6 +391,7 @@ class Engine:
         waits = [working.until_next_look(now) for working in self._working.values()]
         waits += [max(0.0, self._again[0][0] - now)] if self._again else []
         waits += [0.0] if self._come and self._pending() else []
+        waits += [self._turns.until_next_look(now)] if self._turns and self._pending() else []
         if now - self._written > _WRITE_EVERY:
             self._write()
         poll = select.poll()
@@ -399,6 +443,7 @@ class Engine:
             state = State.REFUSED if code == 1 else State.FAILED
             note = f"{how} (try {tries} of {most})" if tries > 1 else how
             self._over(step, state, seconds=working.process.seconds, note=note)
+        self._free(working.key)
 
     def _changed_inputs(self, step: Step) -> str:
         """The inputs that are no longer what they were when they were made: whatever read them is not to be kept."""
