@@ -3,9 +3,9 @@
     python bench/engine_kills.py [--kills N] [--seed N]
 
 Each round starts a run of a plan whose steps leave a child in a session of its own, or two such runs at once, and sends
-SIGKILL to the scheduler, to a step, to both, to any process below the scheduler, or to all of them. The control does the same to a runner that writes its outputs in place and
-takes what is there for done: it must fail, or these kills prove nothing. Ends with 1 if the engine fails, or if the
-control does not.
+SIGKILL to the scheduler, to a step, to both, to any process below the scheduler, or to all of them. The control does
+the same to a runner that writes its outputs in place and takes what is there for done: it must fail, or these kills
+prove nothing. Ends with 1 if the engine fails, or if the control does not.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def below(pid: int) -> list[int]:
 
 
 def steps_of(pid: int) -> list[int]:
-    """The steps at work below a scheduler: each leads a group of processes, in the session of what it was forked from."""
+    """The steps at work below a scheduler: each leads a group of processes in its parent's session."""
     found = []
     for process in below(pid):
         with suppress(OSError):

@@ -10,19 +10,20 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clspec import graph
-from clspec.backend import Happening, Outcome, State
+from clspec.backend import Happening, Interrupted, Outcome, State
 from clspec.diagnostic import ClspecError, StepFailed, UsageError
 from clspec.plan import Isolation, Kind
 from clspec.selection import chosen
-from clspec_local import partial, reasons, records
+from clspec_local import account, page, partial, reasons, records
 from clspec_local.artifacts import Result, Results
 from clspec_local.budget import Budget, lacking, machine
 from clspec_local.call import arguments
-from clspec_local.claim import WORK, claim, held_by, tidy
-from clspec_local.history import NAME, Beginning, History, Over
+from clspec_local.claim import RUNS, WORK, claim, close_account, held_by, tidy
+from clspec_local.history import NAME, Beginning, History, HistoryDamaged, Over
 from clspec_local.interruption import asked_to_end
 from clspec_local.made_from import Making
 from clspec_local.memory import OutOfMemory
@@ -114,7 +115,7 @@ class Engine:
         self._why: dict[str, tuple[tuple[str, ...], str]] = {}
         """Why a step runs, and the run that it is compared with."""
         self._run = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(2).hex()}"
-        self._folder = place.state / "runs" / self._run
+        self._folder = place.state / RUNS / self._run
         self._failed: tuple[str, int] | None = None
 
     def run(self) -> Outcome:
@@ -123,7 +124,7 @@ class Engine:
         Raises:
             UsageError: a secret or a resource is not there, or this is not the main thread.
             ClspecError: the state folder or the history cannot be used.
-            KeyboardInterrupt: it was asked to end, and every process has ended.
+            Interrupted: it was asked to end, and every process has ended.
         """
         self._have_secrets()
         self._have_resources()
@@ -140,7 +141,7 @@ class Engine:
         except OSError as error:
             raise RunError(_said(error)) from error
         if interrupted:
-            raise KeyboardInterrupt
+            raise Interrupted(outcome)
         return outcome
 
     def _have_secrets(self) -> None:
@@ -173,6 +174,8 @@ class Engine:
         try:
             tidy(self._folder.parent, self._history)
             self._history.begin(self._beginning())
+            about = page.report_of(self._pipeline)
+            account.begin(self._folder, self._history.run(self._run), account.planned(self._steps), about)
             self._set_out(taken)
             self._memory = OutOfMemory()
             self._warmth = Warmth(self._folder / ".warm.log", of_warmth(os.environ, str(self._folder)))
@@ -185,10 +188,23 @@ class Engine:
                     self._stamps.save()
                     shutil.rmtree(self._folder / WORK, ignore_errors=True)
                 return self._concluded(self._asked)
+        except (ClspecError, OSError) as error:
+            self._give_up(error)
+            raise
         finally:
             self._turns.close()
             if held is not None:
                 os.close(held)
+
+    def _give_up(self, error: ClspecError | OSError) -> None:
+        """Record why the run cannot go on, as far as its surroundings let that be; the next run does it otherwise."""
+        if isinstance(error, HistoryDamaged):
+            return
+        with suppress(ClspecError, OSError):
+            if self._run not in self._history.unended():
+                return
+            self._history.end(self._run, error.exit_code if isinstance(error, ClspecError) else RunError.exit_code)
+            close_account(self._folder, self._history, _said(error) if isinstance(error, OSError) else str(error))
 
     def _beginning(self) -> Beginning:
         """What the history is told of the run before anything happens."""
@@ -230,7 +246,10 @@ class Engine:
         outcome = self._outcome(self._failed[1] if self._failed else self._unsaid(verdict))
         look = self._occasion.look
         tree = look() if look else None
-        self._history.end(self._run, _INTERRUPTED if asked else outcome.exit_code, verdict, tree)
+        if asked:
+            outcome = replace(outcome, exit_code=_INTERRUPTED)
+        self._history.end(self._run, outcome.exit_code, verdict, tree)
+        account.end(self._folder, self._history.run(self._run), self._history.steps(self._run))
         return outcome, bool(asked)
 
     def _loop(self) -> None:
@@ -518,7 +537,7 @@ class Engine:
                     del self._working[working.step.id]
         if self._asked:
             for working in stopped:
-                self._over(working.step, State.FAILED, seconds=working.process.seconds, note="interrupted")
+                self._over(working.step, State.FAILED, seconds=working.process.seconds, note=page.INTERRUPTED)
 
     def _outcome(self, exit_code: int) -> Outcome:
         failed = self._failed[0] if self._failed else ""

@@ -31,6 +31,7 @@ SIGNS = {
     "failed": "✗",
     "not run": "○",
     "started": "…",
+    "at work": "…",
 }
 """A sign for each state, so that none is told by its colour alone."""
 _CLASSES = {
@@ -41,9 +42,22 @@ _CLASSES = {
     "skipped": "skipped",
     "said no": "failed",
     "failed": "failed",
+    "at work": "failed",
     "not run": "never",
 }
-_WORST = ("failed", "said no", "not run", "started", "", "done", "taken", "up to date", "left out", "skipped")
+_WORST = (
+    "failed",
+    "said no",
+    "at work",
+    "not run",
+    "started",
+    "",
+    "done",
+    "taken",
+    "up to date",
+    "left out",
+    "skipped",
+)
 
 
 def steps_of(pipeline: Pipeline) -> tuple[Stepped, ...]:

@@ -21,6 +21,7 @@ from clspec.report.result import MISSING
 from clspec.report.scenarios import rows
 from clspec.report.story import story
 from clspec.report.svg import Drawn, drawing, element
+from clspec.runs import ENDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -60,7 +61,7 @@ def page(content: Mapping[str, Any], ran: Ran | None = None, before: Mapping[str
             made_by=content["made_by"],
             answer=answer,
             ran=ran,
-            failure=bool(ran and ran.log and not (ran.failed == "conclude" and shown)),
+            failure=_failure(ran) if ran and ran.log and not (ran.failed == "conclude" and shown) else "",
             warnings=content.get("warnings", []),
             champion=content.get("champion"),
             story=story(told),
@@ -89,6 +90,11 @@ def page(content: Mapping[str, Any], ran: Ran | None = None, before: Mapping[str
             words={word: text for word, (text, _) in WORDS.items()},
         )
     )
+
+
+def _failure(ran: Ran) -> str:
+    """The head above the end of the log of what ended the run, or was at work when that came."""
+    return f"What {ran.failed} had said when the run ended" if ran.was_stopped else f"How step {ran.failed} ended"
 
 
 @cache
@@ -137,9 +143,9 @@ def _answer(content: Mapping[str, Any], ran: Ran | None, scenarios: Sequence[Sce
     sentence = _sentence(content, scenarios)
     alarms = content.get("loop", {}).get("labels", {}).get("alarms", [])
     if ran is not None and ran.exit_code != 0 and ran.failed != "conclude":
-        ended = f"Step {ran.failed or 'unknown'} ended the run with exit code {ran.exit_code}."
         judged = f"The verdict was {verdict}. {sentence}" if content["seeds"] else "No model was judged."
-        return _Answer(word="run failed", sign="✗", kind="fail", sentence=f"{ended} {judged}")
+        word = f"run {ENDS[ran.exit_code]}" if ran.was_stopped else "run failed"
+        return _Answer(word=word, sign="✗", kind="fail", sentence=f"{_ended(ran)} {judged}")
     if verdict in {"pass", "not judged"} and (alarms or (ran is not None and ran.exit_code != 0)):
         told = f"The verdict is {verdict}, and yet the run does not end well. {sentence}"
         return _Answer(word="alarm" if alarms else "run failed", sign="✗", kind="fail", sentence=told)
@@ -147,6 +153,16 @@ def _answer(content: Mapping[str, Any], ran: Ran | None, scenarios: Sequence[Sce
         told = "Only a part of the pipeline ran, and nothing was judged."
         return _Answer(word="not judged", sign="-", kind="none", sentence=told)
     return _Answer(word=word if verdict in WORDS else "failed", sign=sign, kind=kind, sentence=sentence)
+
+
+def _ended(ran: Ran) -> str:
+    """How a run ended that did not end well, in a sentence."""
+    if ran.was_stopped:
+        at_work = f"while {ran.failed} was at work" if ran.failed else "while no step was at work"
+        return f"The run was {ENDS[ran.exit_code]} {at_work}; the next one goes on from what is done."
+    if ran.failed and not ran.why:
+        return f"Step {ran.failed} ended the run with exit code {ran.exit_code}."
+    return f"The run ended with exit code {ran.exit_code}: {ran.why or 'it is not known why'}."
 
 
 def _sentence(content: Mapping[str, Any], scenarios: Sequence[Scenario]) -> str:

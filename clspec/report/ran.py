@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = "clspec-run/1"
+INTERRUPTED, KILLED = 130, 137
+"""The exit codes of a run that was asked to end, and of one that could not be asked."""
 WELL = ("done", "up to date", "skipped")
 """The states of a step that nothing went wrong with."""
 
@@ -45,12 +47,19 @@ class Ran:
     seconds: float
     exit_code: int
     failed: str = ""
-    """The step that ended it, if one did."""
+    """The step that ended it, if one did; of a run that was interrupted or killed, those that were at work."""
     log: tuple[str, ...] = ()
-    """The last lines of that step's log."""
+    """The last lines of the logs of these."""
     steps: tuple[Stepped, ...] = ()
     before: str = ""
     """The run of the same pipeline before this one."""
+    why: str = ""
+    """Why it could not go on, where that is no step's."""
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it ended neither by itself nor by one of its steps: it was interrupted, or killed."""
+        return self.exit_code in {INTERRUPTED, KILLED}
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
