@@ -220,7 +220,7 @@ def _files(content: dict[str, Any], told: Ran, folder: Path) -> dict[str, str]:
         RUN: json.dumps(told.plain(), indent=1) + "\n",
         "result.json": json.dumps(verdict, indent=2) + "\n",
         "junit.xml": junit.suite(verdict),
-        "report.html": page(content, told, before),
+        "report.html": page(content, told, before, _code_files(folder, told, content, before)),
     }
 
 
@@ -260,6 +260,20 @@ def _before(folder: Path, told: Ran) -> tuple[str, dict[str, Any] | None]:
                 if content["verdict"] != _NOT_MADE["verdict"] and "made_by" in content and "seeds" in content:
                     return name, content
     return "", None
+
+
+def _code_files(
+    folder: Path, told: Ran, content: Mapping[str, Any], before: Mapping[str, Any] | None
+) -> Mapping[str, tuple[str | None, str | None]]:
+    """The files of code that steps read and that are not what they were in the run before; nothing where none is."""
+    from clspec_local import recall  # noqa: PLC0415  # SQLite once more, where the code has changed
+    from clspec_local.history import HistoryError  # noqa: PLC0415
+
+    if before is None or before["made_by"].get("code") == content["made_by"].get("code"):
+        return {}
+    with suppress(HistoryError):
+        return recall.files_apart(folder.parent.parent, told.before, told.run)
+    return {}
 
 
 def _ends(folder: Path, steps: Sequence[str]) -> tuple[str, ...]:

@@ -66,6 +66,25 @@ def apart(state: Path, one: str, other: str) -> dict[str, tuple[Difference, ...]
     return found
 
 
+def files_apart(state: Path, one: str, other: str) -> dict[str, tuple[str | None, str | None]]:
+    """The files of user code that differ between two runs, with their digests, as far as a step of both can reach them.
+
+    None stands for a file that a step did not reach then, or does not now.
+    """
+    found: dict[str, tuple[str | None, str | None]] = {}
+    with closing(Reading(state / NAME)) as history:
+        first = {row["id"]: row["key"] for row in history.steps(one)}
+        for row in history.steps(other):
+            before, now = first.get(row["id"]), row["key"]
+            if before is None or now is None or before == now:
+                continue
+            old, new = history.parts(before), history.parts(now)
+            if old is not None and new is not None:
+                changed = {*old.code.items()} ^ {*new.code.items()}
+                found |= {name: (old.code.get(name), new.code.get(name)) for name, _ in changed}
+    return dict(sorted(found.items()))
+
+
 def logs(state: Path, run: str, step: str) -> Log:
     """Where a step's log lies: where it was up to date, the one of the run that made it.
 

@@ -10,7 +10,8 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from types import MappingProxyType
+from importlib.resources import files as resources
 from typing import TYPE_CHECKING, Any
 
 from clspec.report import changes, curves, dag, judged, origin
@@ -26,10 +27,12 @@ from clspec.runs import ENDS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from clspec.report.changes import Change
     from clspec.report.judged import Scenario
     from clspec.report.ran import Ran, Stepped
 
 _BAR = 160
+_NO_FILES: Mapping[str, tuple[str | None, str | None]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +45,15 @@ class _Answer:
     sentence: str
 
 
-def page(content: Mapping[str, Any], ran: Ran | None = None, before: Mapping[str, Any] | None = None) -> str:
+def page(
+    content: Mapping[str, Any],
+    ran: Ran | None = None,
+    before: Mapping[str, Any] | None = None,
+    files: Mapping[str, tuple[str | None, str | None]] = _NO_FILES,
+) -> str:
     """The page for a report's content, for the run that made it, and what the run before that reported.
+
+    `files` are those of code that steps of both runs read and that differ, with their digests then and now.
 
     Raises:
         LookupError, TypeError, AttributeError, ValueError: the content has not the form that `report` gives it.
@@ -80,7 +90,7 @@ def page(content: Mapping[str, Any], ran: Ran | None = None, before: Mapping[str
             since_champion=changes.made(champion, changes.record(content)) if champion else None,
             waivers=content["made_by"].get("waivers", []),
             allowed=standing.get("allow_both"),
-            changed=None if before is None else changes.made(changes.record(before), changes.record(content)),
+            changed=None if before is None else _changed(before, content, files),
             results=changes.results(before, content) if before and before["seeds"] and content["seeds"] else None,
             timeline=tuple(_timeline(ran)) if ran else (),
             graph=dag.drawn(ran.pipeline, ran.steps) if ran and ran.steps else None,
@@ -92,9 +102,17 @@ def page(content: Mapping[str, Any], ran: Ran | None = None, before: Mapping[str
     )
 
 
+def _changed(
+    before: Mapping[str, Any], content: Mapping[str, Any], files: Mapping[str, tuple[str | None, str | None]]
+) -> tuple[Change, ...]:
+    """What the run was made from, before and now; below the code's digest the files of it that are known to differ."""
+    found = changes.made(changes.record(before), changes.record(content))
+    return tuple(each for one in found for each in (one, *(changes.files(files) if one.what == "code" else ())))
+
+
 def _failure(ran: Ran) -> str:
     """The head above the end of the log of what ended the run, or was at work when that came."""
-    return f"What {ran.failed} had said when the run ended" if ran.was_stopped else f"How step {ran.failed} ended"
+    return f"The last lines of {ran.failed}" if ran.was_stopped else f"How step {ran.failed} ended"
 
 
 @cache
@@ -129,7 +147,7 @@ def _shown(value: Any) -> Any:
 
 
 def _source(name: str) -> str:
-    return files("clspec.report").joinpath("page", name).read_text(encoding="utf-8")
+    return resources("clspec.report").joinpath("page", name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:
@@ -158,8 +176,8 @@ def _answer(content: Mapping[str, Any], ran: Ran | None, scenarios: Sequence[Sce
 def _ended(ran: Ran) -> str:
     """How a run ended that did not end well, in a sentence."""
     if ran.was_stopped:
-        at_work = f"while {ran.failed} was at work" if ran.failed else "while no step was at work"
-        return f"The run was {ENDS[ran.exit_code]} {at_work}; the next one goes on from what is done."
+        at_work = f"; at work: {ran.failed}" if ran.failed else ", while no step was at work"
+        return f"The run was {ENDS[ran.exit_code]}{at_work}. The next one goes on from what is done."
     if ran.failed and not ran.why:
         return f"Step {ran.failed} ended the run with exit code {ran.exit_code}."
     return f"The run ended with exit code {ran.exit_code}: {ran.why or 'it is not known why'}."

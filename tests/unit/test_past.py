@@ -749,6 +749,94 @@ def test_whatever_is_missing_of_a_pass_is_red(site, column, value, words):
     assert words in red(site).what
 
 
+def ran(site, pipeline, commit, exit_code=0, verdict="pass"):
+    """Record a run of a pipeline on a commit, as the newest run was one."""
+    with closing(sqlite3.connect(site.state / "history.sqlite")) as connection:
+        connection.execute(
+            "INSERT INTO run SELECT ?, spec, ?, (SELECT max(started) + 1 FROM run), ended, ?, file, environment, "
+            "selection, whole, ?, replace(tree, ?, ?), replace(tree_at_end, ?, ?) FROM run WHERE tree LIKE ?",
+            (f"{pipeline}-{time.monotonic_ns()}", pipeline, exit_code, verdict, *(site.second, commit) * 2,
+             f"%{site.second}%"),
+        )  # fmt: skip
+        connection.commit()
+
+
+def with_two_triggers(site):
+    """A commit on which both of two pipelines passed, each started by files of its own."""
+    mining = '  - {event: code_change, paths: ["mining/**", "code/*.sql"], run: improvement}\n'
+    with Path(site.spec).open("a") as stream:
+        stream.write(mining)
+    (site.root / "mining").mkdir()
+    (site.root / "mining" / "rules.txt").write_text("one")
+    commit = site.commit("both")
+    ran(site, "regression", commit)
+    ran(site, "improvement", commit)
+    assert site.status().is_green
+
+
+def changed(site, name):
+    path = site.root / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(path.read_text() + "\n" if path.exists() else "new")
+    return site.commit(name)
+
+
+def test_a_pipeline_that_a_commit_does_not_start_need_not_run_on_it(site, capsys):
+    with_two_triggers(site)
+    both = site.git("rev-parse", "HEAD")
+    changed(site, "code/more.py")
+    commit = changed(site, "code/deep/more.sql")
+    assert {missing.pipeline for missing in site.status().missing} == {"regression"}
+    ran(site, "regression", commit)
+    found = site.status()
+    assert (found.is_green, [run.pipeline for run in found.not_started]) == (True, ["improvement"])
+    code, text = shown(capsys, "status", site.spec)
+    assert (code, f"improvement: not started by this commit; passed on {both[:12]}" in text) == (0, True)
+
+
+@pytest.mark.parametrize("name", ["mining/rules.txt", "mining/deep/er.txt", "code/new.sql", "hello.lock", "hello.yaml"])
+def test_what_a_trigger_names_and_what_says_what_passing_means_starts_it(site, name):
+    with_two_triggers(site)
+    changed(site, name)
+    commit = changed(site, "notes.txt")
+    ran(site, "regression", commit)
+    assert (red(site).pipeline, "it did not run on" in red(site).what) == ("improvement", True)
+
+
+def test_a_commit_that_starts_nothing_and_on_which_nothing_ran_is_red(site):
+    with_two_triggers(site)
+    changed(site, "notes.txt")
+    found = site.status()
+    assert (found.is_green, found.not_started) == (False, ())
+    assert [m.pipeline for m in found.missing] == ["regression", "improvement"]
+    assert "nor did anything else" in found.missing[0].what
+
+
+def test_a_later_refusal_of_the_same_is_no_pass_and_a_pass_elsewhere_is_none(site):
+    with_two_triggers(site)
+    before = site.git("rev-parse", "HEAD")
+    between = changed(site, "notes.txt")
+    ran(site, "improvement", between, 1, "fail")
+    commit = changed(site, "more.txt")
+    ran(site, "regression", commit)
+    assert "since when no path of it changed, ended with: said no" in red(site).what
+    site.git("checkout", "-q", "-b", "aside", before)
+    aside = changed(site, "aside.txt")
+    ran(site, "improvement", aside)
+    site.git("checkout", "-q", "main")
+    assert "ended with: said no" in red(site).what  # what passed is no part of this commit's past
+
+
+@pytest.mark.parametrize("paths", ["[ab]/**", "../**", "{a,b}.py", "/etc/**"])
+def test_paths_that_do_not_say_what_they_name_are_always_changed(site, paths):
+    from clspec.past.touched import Since
+
+    since = Since(site.root, site.git("rev-parse", "HEAD"), "hello.yaml")
+    assert since.is_same(site.second, ["mining/**"])
+    assert not since.is_same(site.second, ["mining/**", paths])
+    assert not since.is_same("0" * 40, ["mining/**"])
+
+
 def test_a_spec_that_no_change_of_code_triggers_is_red_and_says_so(site):
     site.edit("hello.yaml", TRIGGER, "")
     site.commit()
