@@ -339,8 +339,6 @@ def plain_status(found: Status) -> dict[str, Any]:
         "environment": found.asked.environment,
         "green": found.is_green,
         "passed": [{"pipeline": one.pipeline, "run": one.id} for one in found.passed],
-        "not_started": [
-            {"pipeline": one.pipeline, "run": one.id, "commit": one.commit} for one in found.not_started
-        ],
+        "not_started": [{"pipeline": one.pipeline, "run": one.id, "commit": one.commit} for one in found.not_started],
         "missing": [asdict(each) for each in found.missing],
     }
