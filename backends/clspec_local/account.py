@@ -108,7 +108,7 @@ def planned(steps: Sequence[Step]) -> tuple[Planned, ...]:
             id=step.id,
             kind=step.kind.value,
             needs=step.needs,
-            when=f"{step.when.parameter} of {step.when.step} is {step.when.equals}" if step.when else "",
+            when=step.when.sentence if step.when else "",
         )
         for step in steps
     )

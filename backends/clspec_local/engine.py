@@ -337,8 +337,8 @@ class Engine:
             return False
         forced = step.id in self._occasion.selection.force
         if not self._turns.take(key):
-            if not forced and self._turns.wait(step, key):
-                note = f"is at work in {self._who(key)}: this one waits for it, and uses what it makes"
+            if not forced and self._turns.wait(step, key) and (whose := self._who(key)):
+                note = f"is at work in {whose}: this run waits for it, and uses what it makes"
                 self._watch(Happening(step=step.id, state=State.WARNED, note=note))
             return not forced
         if forced or (found := self._kept.find(step, key)) is None:
@@ -350,10 +350,10 @@ class Engine:
         return True
 
     def _who(self, key: str) -> str:
-        """The run whose step has a key, as far as that can be seen from here."""
+        """The other run whose step has a key, as far as that can be seen from here; nothing if it is this one's."""
         process = self._turns.holder(key)
         if process == 0:
-            return "this run under another name"
+            return ""
         for run in self._history.unended():
             with suppress(OSError):
                 if run != self._run and held_by(self._folder.parent / run) == process > 0:

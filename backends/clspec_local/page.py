@@ -245,7 +245,7 @@ def _made_by(config: Mapping[str, Any], pipeline: str) -> dict[str, Any]:
     """What the report's step is told of what made the models; a plan made by hand may not say all of it."""
     nothing = {"code": "", "image": "", "params": {}, "seeds": [], "datasets": {}, "scenarios": []}
     roles = {"roles": {"training": "", "golden": ""}, "pipeline": pipeline}
-    return {**nothing, **roles, **{name: value for name, value in config.items() if name != "shown"}}
+    return {**nothing, **roles, **{name: value for name, value in config.items() if name not in {"shown", "steps"}}}
 
 
 def _before(folder: Path, told: Ran) -> tuple[str, dict[str, Any] | None]:

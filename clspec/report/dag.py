@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clspec import graph
 from clspec.report.diagnostics import visible
@@ -67,9 +67,21 @@ def steps_of(pipeline: Pipeline) -> tuple[Stepped, ...]:
             id=step.id,
             kind=step.kind.value,
             needs=step.needs,
-            when=f"{step.when.parameter} of {step.when.step} is {step.when.equals}" if step.when else "",
+            when=step.when.sentence if step.when else "",
         )
         for step in graph.order(pipeline)
+    )
+
+
+def read(plain: Sequence[Mapping[str, Any]]) -> tuple[Stepped, ...]:
+    """The steps that a report's configuration tells of.
+
+    Raises:
+        LookupError, TypeError: they have not the form that the compiler gives them.
+    """
+    return tuple(
+        Stepped(id=step["id"], kind=step["kind"], needs=tuple(step["needs"]), when=step.get("when", ""))
+        for step in plain
     )
 
 

@@ -10,8 +10,8 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from functools import cache
-from types import MappingProxyType
 from importlib.resources import files as resources
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from clspec.report import changes, curves, dag, judged, origin
@@ -93,7 +93,7 @@ def page(
             changed=None if before is None else _changed(before, content, files),
             results=changes.results(before, content) if before and before["seeds"] and content["seeds"] else None,
             timeline=tuple(_timeline(ran)) if ran else (),
-            graph=dag.drawn(ran.pipeline, ran.steps) if ran and ran.steps else None,
+            graph=_graph(content, ran),
             states=dag.counted([step.state for step in ran.steps]) if ran else "",
             took=dag.duration(ran.seconds) if ran else "",
             signs={**{word: sign for word, (_, sign) in WORDS.items()}},
@@ -108,6 +108,14 @@ def _changed(
     """What the run was made from, before and now; below the code's digest the files of it that are known to differ."""
     found = changes.made(changes.record(before), changes.record(content))
     return tuple(each for one in found for each in (one, *(changes.files(files) if one.what == "code" else ())))
+
+
+def _graph(content: Mapping[str, Any], ran: Ran | None) -> Drawn | None:
+    """The steps with what became of them; where only the machine that ran them knows that, as the plan has them."""
+    if ran is not None:
+        return dag.drawn(ran.pipeline, ran.steps) if ran.steps else None
+    steps = dag.read(content.get("steps", []))
+    return dag.drawn(content["made_by"]["pipeline"], steps) if steps else None
 
 
 def _failure(ran: Ran) -> str:

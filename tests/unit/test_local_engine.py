@@ -172,6 +172,19 @@ def family_at_work(model, note):
     time.sleep(600)
 
 
+def load_data(model, note):
+    """With torch's own loader and two workers, which are at work when this one is killed."""
+    from torch.utils.data import DataLoader
+
+    loader = DataLoader(list(range(100_000)), num_workers=2, batch_size=1)
+    rows = iter(loader)
+    pids = [os.getpid(), *(worker.pid for worker in rows._workers)]
+    Path(note + ".part").write_text(json.dumps({"pids": pids}))
+    os.rename(note + ".part", note + ".family")
+    for _ in rows:
+        time.sleep(0.001)
+
+
 def stubborn_family(model, note):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     family_at_work(model, note)
@@ -773,6 +786,46 @@ def test_content_is_on_the_disk_before_its_name_and_its_name_before_the_record(s
     assert first_record < len(lines)
 
 
+@pytest.fixture
+def small_memory():
+    """A command that begins another one in a control group with 256 MiB of memory, of which swap is no part."""
+    made = None
+    for root, limits in (("/sys/fs/cgroup/memory", ["memory.limit_in_bytes"]), ("/sys/fs/cgroup", ["memory.max"])):
+        group = Path(root, f"clspec-test-{os.getpid()}")
+        try:
+            group.mkdir()
+            made = group
+            for name in limits:
+                (group / name).write_text(str(2**28))
+        except OSError:
+            continue
+        yield ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$0" "$@"']
+        break
+    else:
+        pytest.skip("no control group can be made here")
+    wait_until(lambda: not (made / "cgroup.procs").read_text())
+    made.rmdir()
+
+
+def test_a_step_that_the_kernel_kills_for_lack_of_memory_is_named_as_such(site, small_memory):
+    ended = site.run(site.train("eat"), wrapper=small_memory)
+    assert (ended.code, ended.err) == (3, "")  # the engine was not what the kernel took
+    assert ended.notes["train-1"] == "the kernel killed it: this machine, or its control group, ran out of memory"
+
+
+def test_what_loads_data_for_torch_ends_with_an_engine_that_is_killed(site):
+    pytest.importorskip("torch")
+    process = site.start(site.train("load_data", note=site.note))
+    wait_until(lambda: site.family())
+    family = site.family()["pids"]
+    assert len(family) == 3
+    assert all(alive(pid) for pid in family)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    wait_until(lambda: not any(alive(pid) for pid in family))
+    assert not site.processes()
+
+
 # -- two at once -------------------------------------------------------------------------------------------------------
 
 
@@ -802,7 +855,7 @@ def test_a_run_goes_on_with_other_steps_while_another_one_does_what_it_needs_too
     assert [(e.code, e.states["train-1"]) for e in ended] == [(0, "DONE"), (0, "REUSED")]
     (run,) = {path.parent.name for path in site.state.glob("runs/*/train-1.log")}
     assert [note for step, state, note in ended[1].told if state == "WARNED"] == [
-        f"is at work in run {run}: this one waits for it, and uses what it makes"
+        f"is at work in run {run}: this run waits for it, and uses what it makes"
     ]
     assert Path(site.note).read_text().split() == ["1", "somebody"]
     (reasons,) = site.ask("SELECT reasons FROM step WHERE id = 'train-1' AND state = 'up to date'")
