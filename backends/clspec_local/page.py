@@ -76,7 +76,6 @@ class Seen:
     def ran(self, plan: Plan, pipeline: Pipeline, outcome: Outcome) -> Ran:
         """The run, once it is over."""
         stopped = [s for s, told in self._over.items() if told.note == INTERRUPTED and told.state is State.FAILED]
-        ended = [outcome.failed] if outcome.failed else stopped
         steps = tuple(
             replace(
                 step,
@@ -94,9 +93,10 @@ class Seen:
             began=self._started,
             seconds=time.monotonic() - self._began,
             exit_code=outcome.exit_code,
-            failed=", ".join(ended),
-            log=_ends(outcome.folder, ended),
+            failed=outcome.failed,
+            log=_ends(outcome.folder, [outcome.failed] if outcome.failed else stopped),
             steps=steps,
+            at_work=tuple(stopped),
         )
 
 
@@ -172,7 +172,7 @@ def _ran_afterwards(
                 note="at work when the run ended" if is_lost else told["note"],
             )
         )
-    failed = [step["id"] for step in steps if step["state"] == State.FAILED.value] or at_work
+    failed = [step["id"] for step in steps if step["state"] == State.FAILED.value][:1]
     last = max((log.st_mtime for log in logs.values()), default=row["started"])
     return Ran(
         run=row["id"],
@@ -181,9 +181,10 @@ def _ran_afterwards(
         began=datetime.fromtimestamp(row["started"], tz=UTC).isoformat(timespec="seconds"),
         seconds=max(0.0, last - row["started"]),
         exit_code=row["exit_code"],
-        failed=", ".join(failed),
-        log=_ends(folder, failed),
+        failed=next(iter(failed), ""),
+        log=_ends(folder, failed or at_work),
         steps=tuple(found),
+        at_work=tuple(at_work),
         why=why,
     )
 

@@ -120,7 +120,7 @@ def _graph(content: Mapping[str, Any], ran: Ran | None) -> Drawn | None:
 
 def _failure(ran: Ran) -> str:
     """The head above the end of the log of what ended the run, or was at work when that came."""
-    return f"The last lines of {ran.failed}" if ran.was_stopped else f"How step {ran.failed} ended"
+    return f"How step {ran.failed} ended" if ran.failed else f"The last lines of {', '.join(ran.at_work)}"
 
 
 @cache
@@ -184,7 +184,7 @@ def _answer(content: Mapping[str, Any], ran: Ran | None, scenarios: Sequence[Sce
 def _ended(ran: Ran) -> str:
     """How a run ended that did not end well, in a sentence."""
     if ran.was_stopped:
-        at_work = f"; at work: {ran.failed}" if ran.failed else ", while no step was at work"
+        at_work = f"; at work: {', '.join(ran.at_work)}" if ran.at_work else ", while no step was at work"
         return f"The run was {ENDS[ran.exit_code]}{at_work}. The next one goes on from what is done."
     if ran.failed and not ran.why:
         return f"Step {ran.failed} ended the run with exit code {ran.exit_code}."

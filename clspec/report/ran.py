@@ -47,12 +47,14 @@ class Ran:
     seconds: float
     exit_code: int
     failed: str = ""
-    """The step that ended it, if one did; of a run that was interrupted or killed, those that were at work."""
+    """The step that ended it, if one did."""
     log: tuple[str, ...] = ()
-    """The last lines of the logs of these."""
+    """The last lines of that step's log; where none did, of the logs of those that were at work."""
     steps: tuple[Stepped, ...] = ()
     before: str = ""
     """The run of the same pipeline before this one."""
+    at_work: tuple[str, ...] = ()
+    """The steps that were at work when it was stopped."""
     why: str = ""
     """Why it could not go on, where that is no step's."""
 
@@ -76,6 +78,6 @@ def read(plain: Mapping[str, Any]) -> Ran:
     if plain["format"] != FORMAT:
         message = f"it is of format {plain['format']!r}, not {FORMAT}"
         raise ValueError(message)
-    rest = {name: value for name, value in plain.items() if name not in {"format", "steps", "log"}}
+    rest = {name: value for name, value in plain.items() if name not in {"format", "steps", "log", "at_work"}}
     steps = tuple(Stepped(**{**step, "needs": tuple(step["needs"])}) for step in plain["steps"])
-    return Ran(**rest, steps=steps, log=tuple(plain["log"]))
+    return Ran(**rest, steps=steps, log=tuple(plain["log"]), at_work=tuple(plain.get("at_work", ())))

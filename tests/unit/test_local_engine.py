@@ -816,7 +816,7 @@ def test_a_step_that_the_kernel_kills_for_lack_of_memory_is_named_as_such(site, 
 def test_what_loads_data_for_torch_ends_with_an_engine_that_is_killed(site):
     pytest.importorskip("torch")
     process = site.start(site.train("load_data", note=site.note))
-    wait_until(lambda: site.family())
+    wait_until(site.family)
     family = site.family()["pids"]
     assert len(family) == 3
     assert all(alive(pid) for pid in family)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -134,6 +135,11 @@ def shown(capsys, *arguments):
 
 
 # -- what would run, and why it ran ------------------------------------------------------------------------------------
+
+
+def test_the_page_of_a_run_names_the_files_that_changed(told):
+    text = (api.runs(told.spec)[0].folder / "report" / "report.html").read_text()
+    assert '<th scope="row">code, fruit.py</th><td>sha256:' in text
 
 
 def test_a_plan_says_of_each_step_what_would_become_of_it_and_why(told):
@@ -559,6 +565,89 @@ def test_a_state_folder_that_cannot_be_written_is_read(told, tmp_path):
         assert site.status().is_green
     finally:
         subprocess.run(["umount", "-l", str(site.state)], check=True)
+
+
+# -- what a run leaves that did not end by itself, and what is left when the history is gone ---------------------------
+
+
+def slow(site):
+    """The same project with a training that says that it is at work, and does not end."""
+    site.edit("code/fruit.py", "def train(", "def train(*given, **named):\n    import time\n\n    "
+              "print('epoch 3 of 900', flush=True)\n    time.sleep(600)\n\n\ndef once(")  # fmt: skip
+    return site
+
+
+def stopped(site, number, *words):
+    """A run that gets a signal while its training is at work; its exit code and its folder."""
+    before = set(site.state.glob("runs/*"))
+    process = site.clspec("run", "--local", site.spec, *words)
+    deadline = time.monotonic() + 60
+    while not any("epoch 3" in log.read_text() for log in site.state.glob("runs/*/train-seed-1.log")
+                  if log.parent not in before):  # fmt: skip
+        assert time.monotonic() < deadline, "it never began to train"
+        time.sleep(0.05)
+    process.send_signal(number)
+    process.communicate()
+    (folder,) = set(site.state.glob("runs/*")) - before
+    return process.returncode, folder
+
+
+def test_a_run_that_was_interrupted_or_killed_has_a_page_that_says_what_was_at_work(site, capsys):
+    slow(site)
+    code, folder = stopped(site, signal.SIGTERM, "--json", str(site.root / "out.json"))
+    text = (folder / "report" / "report.html").read_text()
+    assert (code, "The run was interrupted; at work: train-seed-1." in text) == (130, True)
+    assert "epoch 3 of 900" in text
+    told = json.loads((site.root / "out.json").read_text())
+    assert (told["passed"], told["run"]["exit_code"], told["run"]["failed_step"]) == (False, 130, None)
+    _, folder = stopped(site, signal.SIGKILL)
+    assert not (folder / "report").exists()
+    assert "report: the next run on this machine makes it" in shown(capsys, "show", folder.name, "--spec", site.spec)[1]
+    site.run(selection=DATA)
+    text = (folder / "report" / "report.html").read_text()
+    assert "The run was killed; at work: train-seed-1." in text
+    assert "epoch 3 of 900" in text
+    assert 'class="answer fail"' in text
+    assert f"{folder.name}/report/report.html" in shown(capsys, "show", folder.name, "--spec", site.spec)[1]
+
+
+def test_a_run_that_cannot_go_on_has_a_page_that_says_why(site):
+    shutil.rmtree(site.state / "artifacts")
+    (site.state / "artifacts").write_text("")
+    with pytest.raises(ClspecError, match="the run cannot go on: Not a directory"):
+        site.run()
+    run = api.runs(site.spec)[0]
+    assert run.exit_code == 2
+    assert "The run ended with exit code 2: the run cannot go on: Not a directory" in run.report.read_text()
+
+
+def test_a_history_that_is_gone_is_found_again_with_its_runs(site):
+    before = api.runs(site.spec)
+    steps = [api.show(run.id, site.spec).steps for run in before]
+    for path in site.state.glob("history.sqlite*"):
+        path.unlink()
+    site.run(selection=DATA)
+    assert "the run history was gone" in next(h.note for h in site.told if h.state is State.WARNED)
+    _, *after = api.runs(site.spec)
+    assert tuple(after) == before
+    assert [api.show(run.id, site.spec).steps for run in after] == steps
+    assert site.status(site.second).is_green
+
+
+@pytest.mark.parametrize("harm", ["torn", "lying", "of another", "gone"])
+def test_a_run_whose_own_account_is_no_account_is_no_pass(site, harm):
+    newest = api.runs(site.spec)[0].folder / "ended.json"
+    content = newest.read_text()
+    if harm == "gone":
+        newest.unlink()
+    else:
+        wrong = {"torn": content[:-9], "lying": content.replace('"whole":1', '"whole":"yes"'),
+                 "of another": content.replace(newest.parent.name, "20200101-000000-0000")}  # fmt: skip
+        newest.write_text(wrong[harm])
+    for path in site.state.glob("history.sqlite*"):
+        path.unlink()
+    site.run(selection=DATA)
+    assert not site.status(site.second).is_green
 
 
 # -- the check for a commit --------------------------------------------------------------------------------------------
