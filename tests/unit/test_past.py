@@ -650,6 +650,23 @@ def test_a_run_whose_own_account_is_no_account_is_no_pass(site, harm):
     assert not site.status(site.second).is_green
 
 
+def test_a_store_that_cannot_be_written_is_named_in_a_line(site):
+    site.edit("hello.yaml", "trim: 0.2", "trim: 0.3")
+    store = site.root / "store"
+    done = subprocess.run(["mount", "--bind", str(store), str(store)], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"mounting is not permitted here: {done.stderr.decode().strip()}")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(store)], check=True)
+        outcome = site.run()
+    finally:
+        subprocess.run(["umount", "-l", str(store)], check=True)
+    assert (outcome.exit_code, outcome.failed) == (3, "gate")
+    (line,) = [line for line in outcome.log.read_text().splitlines() if not line.startswith("{")]
+    assert line.startswith(f"clspec: cannot write {store}/")
+    assert line.endswith("Read-only file system")
+
+
 # -- the check for a commit --------------------------------------------------------------------------------------------
 
 
