@@ -2,10 +2,10 @@
 
     python bench/engine_kills.py [--kills N] [--seed N]
 
-Each round starts a run of a plan whose steps leave a child in a session of its own, and sends SIGKILL to the engine, to
-one process below it, or to all of them. The control does the same to a runner that writes its outputs in place and
-takes what is there for done: it must fail, or these kills prove nothing. Ends with 1 if the engine fails, or if the
-control does not.
+Each round starts a run of a plan whose steps leave a child in a session of its own, or two such runs at once, and sends
+SIGKILL to the scheduler, to a step, to both, to any process below the scheduler, or to all of them. The control does
+the same to a runner that writes its outputs in place and takes what is there for done: it must fail, or these kills
+prove nothing. Ends with 1 if the engine fails, or if the control does not.
 """
 
 from __future__ import annotations
@@ -62,11 +62,17 @@ for step in range(40):
 """
 
 
+KINDS = ("scheduler", "step", "both", "any", "all")
+TWO_AT_ONCE = 0.25
+"""How many of the rounds have a second run beside the first one."""
+
+
 @dataclass
 class Counted:
     """What has gone wrong."""
 
     redone: int = 0
+    """Results that were made again though they were recorded, in a later run or in one at the same time."""
     lost: int = 0
     torn: int = 0
     orphans: int = 0
@@ -90,6 +96,31 @@ def below(pid: int) -> list[int]:
         found += more
         waiting += more
     return found
+
+
+def steps_of(pid: int) -> list[int]:
+    """The steps at work below a scheduler: each leads a group of processes in its parent's session."""
+    found = []
+    for process in below(pid):
+        with suppress(OSError):
+            group, session = (os.getpgid(process), os.getsid(process))
+            if group == process != session:
+                found.append(process)
+    return found
+
+
+def victims(kind: str, pid: int, draw: random.Random) -> tuple[str, list[int]]:
+    """What a kill hits, and what it is to be called: where no step comes, a kill of a step is one of the scheduler."""
+    if kind in {"step", "both"}:
+        deadline = time.monotonic() + 2
+        while not (there := steps_of(pid)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if not there:
+            return "scheduler", [pid]
+        step = draw.choice(there)
+        return kind, [step] if kind == "step" else [pid, step]
+    everything = [pid, *below(pid)]
+    return kind, {"scheduler": [pid], "any": [draw.choice(everything)], "all": everything}[kind]
 
 
 def asleep(seconds: str) -> list[int]:
@@ -128,6 +159,14 @@ def recorded(folder: Path) -> dict[str, dict[str, str]]:
     return {}
 
 
+def done_twice(folder: Path) -> int:
+    """How many results were made by more than one run, of all that the history tells of."""
+    query = "SELECT key FROM step WHERE state = 'done' AND kind = 'train' GROUP BY key HAVING count(*) > 1"
+    with suppress(sqlite3.OperationalError), closing(sqlite3.connect(folder / ".clspec" / "history.sqlite")) as history:
+        return len(history.execute(query).fetchall())
+    return 0
+
+
 def engine(scratch: Path, kills: int, draw: random.Random) -> Counted:
     counted = Counted()
     folder, command = project(scratch)
@@ -136,22 +175,33 @@ def engine(scratch: Path, kills: int, draw: random.Random) -> Counted:
     known: dict[str, dict[str, str]] = {}
     note.touch()
     killed = 0
+    excused: set[int] = set()
+    """What outlived a kill of everything: begun in the moment between the look at what there was and its end."""
+    hit: dict[str, int] = dict.fromkeys((*KINDS, "beside another run"), 0)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     while killed < kills:
-        process = subprocess.Popen(command, cwd=folder, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        count = 2 if draw.random() < TWO_AT_ONCE else 1
+        process, *others = [subprocess.Popen(command, cwd=folder, env=own, **quiet) for _ in range(count)]
         time.sleep(draw.uniform(0.2, 3.0))
-        kind = draw.choice(["engine", "one", "all"])
-        there = below(process.pid)
-        everything = [process.pid, *there]
-        victims = {"engine": [process.pid], "one": [draw.choice(everything)], "all": everything}[kind]
-        for pid in victims:
+        kind, struck = victims(draw.choice(KINDS), process.pid, draw)
+        for pid in struck:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        process.wait()
+        for each in (process, *others):
+            each.wait()
         killed += 1
+        hit[kind] += 1
+        hit["beside another run"] += len(others)
         deadline = time.monotonic() + 20
-        while kind != "all" and asleep(seconds) and time.monotonic() < deadline:
+        while kind != "all" and set(asleep(seconds)) - excused and time.monotonic() < deadline:
             time.sleep(0.05)
-        counted.orphans += len(asleep(seconds)) if kind != "all" else 0
+        left = set(asleep(seconds)) - excused
+        if kind == "all":  # the next run that comes so far as to tidy up ends these
+            excused |= left
+        elif left:
+            counted.orphans += len(left)
+            print(f"\nkill {killed}, of {kind}{' beside another run' * len(others)}: {len(left)} orphans")
+        counted.redone += done_twice(folder)
         now = recorded(folder)
         counted.lost += len(known.keys() - now.keys())
         for digests in now.values():
@@ -169,6 +219,7 @@ def engine(scratch: Path, kills: int, draw: random.Random) -> Counted:
             known = {}
         print(f"\r{killed} kills: {counted}", end="", flush=True)
     print()
+    print("hit: " + ", ".join(f"{what} {times}" for what, times in hit.items()))
     return counted
 
 

@@ -138,6 +138,14 @@ class Outcome:
     """Whether all of the pipeline was part of it."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """A run was interrupted and all its processes have ended; `outcome` is what it came to until then."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
 @runtime_checkable
 class Runner(Backend, Protocol):
     """A backend that also runs plans."""
@@ -159,7 +167,7 @@ class Runner(Backend, Protocol):
 
         Raises:
             ClspecError: it cannot be begun.
-            KeyboardInterrupt: it was interrupted; all its processes have ended.
+            KeyboardInterrupt: it was interrupted; all its processes have ended. `Interrupted` tells what it came to.
         """
         ...
 

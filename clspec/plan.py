@@ -134,6 +134,11 @@ class Condition:
     parameter: str
     equals: str
 
+    @property
+    def sentence(self) -> str:
+        """It in words."""
+        return f"{self.parameter} of {self.step} is {self.equals}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toleration:

@@ -79,6 +79,12 @@ class Run:
         return first is not None and last is not None and first.is_clean and last.is_clean and first == last
 
     @property
+    def report(self) -> Path | None:
+        """Its page, if it has one."""
+        place = self.folder / "report" / "report.html"
+        return place if place.is_file() else None
+
+    @property
     def commit(self) -> str:
         """The commit that it began on; empty where there was none."""
         return self.tree.commit if self.tree else ""

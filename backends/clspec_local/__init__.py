@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clspec import planned
-from clspec.backend import API_VERSION, Capabilities, Happening, State
+from clspec.backend import API_VERSION, Capabilities, Happening, Interrupted, State
 from clspec_local.check import check
 from clspec_local.emit import program
 
@@ -73,7 +74,7 @@ class LocalBackend:
     ) -> Outcome:
         """Run one pipeline to its end; see `clspec.backend.Runner`."""
         from clspec_local import page, using  # noqa: PLC0415  # SQLite and processes, which a compile does not need
-        from clspec_local.damage import mend  # noqa: PLC0415
+        from clspec_local.damage import find_lost, mend  # noqa: PLC0415
         from clspec_local.engine import Engine  # noqa: PLC0415
         from clspec_local.history import HistoryDamaged  # noqa: PLC0415
 
@@ -91,11 +92,18 @@ class LocalBackend:
             )
 
         with using.used(place.state):
+            if lost := find_lost(place.state):
+                watch(Happening(step="", state=State.WARNED, note=lost))
             try:
-                outcome = begun().run()
-            except HistoryDamaged:
-                watch(Happening(step="", state=State.WARNED, note=mend(place.state)))
-                outcome = begun().run()  # what was done so far is used again
+                try:
+                    outcome = begun().run()
+                except HistoryDamaged:
+                    watch(Happening(step="", state=State.WARNED, note=mend(place.state)))
+                    outcome = begun().run()  # what was done so far is used again
+            except Interrupted as stopped:
+                with suppress(using.StateError):  # the answer is that it was interrupted
+                    stopped.outcome = page.write(plan, plan.pipeline(pipeline), stopped.outcome, seen)
+                raise
             return page.write(plan, plan.pipeline(pipeline), outcome, seen)
 
     def plan(

@@ -10,11 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clspec_local import account
+from clspec_local.turns import holder
+from clspec_local.using import StateError
 from clspec_local.variables import RUN
 
 if TYPE_CHECKING:
     from clspec_local.history import History
 
+RUNS = "runs"
+"""The folder, in the state folder, of the runs' own folders."""
 WORK = "work"
 """The folder, below a run's, of what steps have not finished."""
 KILLED = 137
@@ -35,6 +40,19 @@ def claim(folder: Path) -> int | None:
     return descriptor
 
 
+def held_by(folder: Path) -> int:
+    """The process that has claimed a run's folder, asked without claiming it; see `turns.holder`.
+
+    Raises:
+        OSError: there is no claim on it, and was none.
+    """
+    descriptor = os.open(folder / "claim", os.O_RDONLY)
+    try:
+        return holder(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def tidy(runs: Path, history: History) -> None:
     """Remove what killed runs have left unfinished, and record their end."""
     for run in history.unended():
@@ -46,7 +64,22 @@ def tidy(runs: Path, history: History) -> None:
         shutil.rmtree(folder / WORK, ignore_errors=True)
         history.end(run, KILLED)
         if descriptor is not None:
+            with suppress(OSError, StateError):  # a run that was is no reason why another one cannot be
+                close_account(folder, history)
             os.close(descriptor)
+
+
+def close_account(folder: Path, history: History, why: str = "") -> None:
+    """Write into the folder of a run that the engine did not end itself how it ended, and its page, if it can have one.
+
+    Raises:
+        OSError, StateError: it cannot be written.
+    """
+    from clspec_local import page  # noqa: PLC0415  # few runs come upon one that was killed
+
+    row, steps = history.run(folder.name), history.steps(folder.name)
+    account.end(folder, row, steps)
+    page.write_afterwards(folder, row, steps, why)
 
 
 def _end_processes(folder: Path) -> None:

@@ -9,7 +9,10 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from clspec_local import records
+from msgspec.structs import asdict
+
+from clspec_local import account, records
+from clspec_local.claim import RUNS
 from clspec_local.history import NAME, History, HistoryDamaged, HistoryError
 
 if TYPE_CHECKING:
@@ -39,10 +42,29 @@ def mend(state: Path) -> str:
         if _is_sound(path):
             return "the run history was damaged, and another run has mended it"
         aside = _set_aside(path)
-        count = _found_again(state)
+        found = _found_again(state)
     finally:
         os.close(lock)
-    return f"the run history was damaged: it is set aside as {aside.name}, {count} results were found again without it"
+    return f"the run history was damaged: it is set aside as {aside.name}, {found} were found again without it"
+
+
+def find_lost(state: Path) -> str:
+    """Begin a new history where there is none and yet runs have been; in words what was done, nothing if nothing was.
+
+    Raises:
+        OSError: the state folder cannot be written.
+        HistoryError: the new history cannot be written.
+    """
+    if (state / NAME).exists() or not (any((state / RUNS).glob("*/")) or (state / records.FOLDER).is_dir()):
+        return ""
+    lock = os.open(state / f"{NAME}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (state / NAME).exists():  # another run was first
+            return ""
+        return f"the run history was gone: {_found_again(state)} were found again without it"
+    finally:
+        os.close(lock)
 
 
 def _is_sound(path: Path) -> bool:
@@ -73,11 +95,14 @@ def _set_aside(path: Path) -> Path:
     return aside
 
 
-def _found_again(state: Path) -> int:
-    """Record in a new history what the notes tell of; how many results that is."""
-    count = 0
+def _found_again(state: Path) -> str:
+    """Record in a new history what the notes and the runs' own folders tell of; how many results and runs that is."""
+    results = runs = 0
     with closing(History(state / NAME)) as history, history.together():
         for key, kind, digests, parameters, run in records.noted(state):
             history.keep(key, kind, digests, parameters, run)
-            count += 1
-    return count
+            results += 1
+        for kept in account.every(state / RUNS):
+            history.put_back(asdict(kept.run), [asdict(step) for step in kept.steps])
+            runs += 1
+    return f"{results} results and {runs} runs"

@@ -9,24 +9,27 @@ import shutil
 import threading
 import time
 from collections import deque
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clspec import graph
-from clspec.backend import Happening, Outcome, State
+from clspec.backend import Happening, Interrupted, Outcome, State
 from clspec.diagnostic import ClspecError, StepFailed, UsageError
 from clspec.plan import Isolation, Kind
 from clspec.selection import chosen
-from clspec_local import partial, reasons, records
+from clspec_local import account, page, partial, reasons, records
 from clspec_local.artifacts import Result, Results
 from clspec_local.budget import Budget, lacking, machine
 from clspec_local.call import arguments
-from clspec_local.claim import WORK, claim, tidy
-from clspec_local.history import NAME, Beginning, History, Over
+from clspec_local.claim import RUNS, WORK, claim, close_account, held_by, tidy
+from clspec_local.history import NAME, Beginning, History, HistoryDamaged, Over
 from clspec_local.interruption import asked_to_end
 from clspec_local.made_from import Making
 from clspec_local.memory import OutOfMemory
 from clspec_local.process import Warmth, Work
 from clspec_local.stamps import Stamps
+from clspec_local.turns import Turns
 from clspec_local.urgency import urgency
 from clspec_local.variables import RUN, environment, of_warmth
 from clspec_local.working import LOOK_EVERY, Working, clock, judge
@@ -102,6 +105,7 @@ class Engine:
         self._tries: dict[str, int] = {}
         self._again: list[tuple[float, str, str | None]] = []
         """A heap of when a step that died may be tried again."""
+        self._turns = Turns(place.state)
         self._unwritten: list[Over] = []
         """What is to be recorded and would cost nothing if it were lost."""
         self._written = clock()
@@ -112,7 +116,7 @@ class Engine:
         self._why: dict[str, tuple[tuple[str, ...], str]] = {}
         """Why a step runs, and the run that it is compared with."""
         self._run = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(2).hex()}"
-        self._folder = place.state / "runs" / self._run
+        self._folder = place.state / RUNS / self._run
         self._failed: tuple[str, int] | None = None
 
     def run(self) -> Outcome:
@@ -121,7 +125,7 @@ class Engine:
         Raises:
             UsageError: a secret or a resource is not there, or this is not the main thread.
             ClspecError: the state folder or the history cannot be used.
-            KeyboardInterrupt: it was asked to end, and every process has ended.
+            Interrupted: it was asked to end, and every process has ended.
         """
         self._have_secrets()
         self._have_resources()
@@ -138,7 +142,7 @@ class Engine:
         except OSError as error:
             raise RunError(_said(error)) from error
         if interrupted:
-            raise KeyboardInterrupt
+            raise Interrupted(outcome)
         return outcome
 
     def _have_secrets(self) -> None:
@@ -171,6 +175,8 @@ class Engine:
         try:
             tidy(self._folder.parent, self._history)
             self._history.begin(self._beginning())
+            about = page.report_of(self._pipeline)
+            account.begin(self._folder, self._history.run(self._run), account.planned(self._steps), about)
             self._set_out(taken)
             self._memory = OutOfMemory()
             self._warmth = Warmth(self._folder / ".warm.log", of_warmth(self._own, str(self._folder)))
@@ -183,9 +189,23 @@ class Engine:
                     self._stamps.save()
                     shutil.rmtree(self._folder / WORK, ignore_errors=True)
                 return self._concluded(self._asked)
+        except (ClspecError, OSError) as error:
+            self._give_up(error)
+            raise
         finally:
+            self._turns.close()
             if held is not None:
                 os.close(held)
+
+    def _give_up(self, error: ClspecError | OSError) -> None:
+        """Record why the run cannot go on, as far as its surroundings let that be; the next run does it otherwise."""
+        if isinstance(error, HistoryDamaged):
+            return
+        with suppress(ClspecError, OSError):
+            if self._run not in self._history.unended():
+                return
+            self._history.end(self._run, error.exit_code if isinstance(error, ClspecError) else RunError.exit_code)
+            close_account(self._folder, self._history, _said(error) if isinstance(error, OSError) else str(error))
 
     def _beginning(self) -> Beginning:
         """What the history is told of the run before anything happens."""
@@ -227,7 +247,10 @@ class Engine:
         outcome = self._outcome(self._failed[1] if self._failed else self._unsaid(verdict))
         look = self._occasion.look
         tree = look() if look else None
-        self._history.end(self._run, _INTERRUPTED if asked else outcome.exit_code, verdict, tree)
+        if asked:
+            outcome = replace(outcome, exit_code=_INTERRUPTED)
+        self._history.end(self._run, outcome.exit_code, verdict, tree)
+        account.end(self._folder, self._history.run(self._run), self._history.steps(self._run))
         return outcome, bool(asked)
 
     def _loop(self) -> None:
@@ -243,7 +266,8 @@ class Engine:
 
     def _pending(self) -> bool:
         """Whether steps are yet to be begun, once there is time or room."""
-        return not self._asked and self._failed is None and bool(self._come or self._due or self._again)
+        waits = self._come or self._due or self._again or self._turns
+        return not self._asked and self._failed is None and bool(waits)
 
     def _go_on(self) -> None:
         """Take in the steps whose turn has come, and begin those that fit; those at work are looked at in between."""
@@ -251,6 +275,8 @@ class Engine:
         while self._again and self._again[0][0] <= clock():
             _, name, key = heapq.heappop(self._again)
             self._put(self._by_id[name], key)
+        for step, key in self._turns.asking(clock()):
+            self._put(step, key)
         while self._come and not self._asked and not (self._working and clock() > until):
             self._arrive(self._come.popleft())
         self._begin_what_fits()
@@ -299,10 +325,46 @@ class Engine:
             share = self._budget.take(entry[2])
             if share is None:
                 left.append(entry)
+            elif self._is_others(entry[2], entry[3]):
+                self._budget.give_back(entry[2])
             else:
                 self._start(entry[2], entry[3], share)
         for entry in left:
             heapq.heappush(self._due, entry)
+
+    def _is_others(self, step: Step, key: str | None) -> bool:
+        """Whether a step is not begun now: another one with its key is at work, or has made its result meanwhile."""
+        if key is None:
+            return False
+        forced = step.id in self._occasion.selection.force
+        if not self._turns.take(key):
+            if not forced and self._turns.wait(step, key) and (whose := self._who(key)):
+                note = f"is at work in {whose}: this run waits for it, and uses what it makes"
+                self._watch(Happening(step=step.id, state=State.WARNED, note=note))
+            return not forced
+        if forced or (found := self._kept.find(step, key)) is None:
+            return False
+        self._results[step.id] = found
+        del self._why[step.id]
+        self._over(step, State.REUSED)
+        self._free(key)
+        return True
+
+    def _who(self, key: str) -> str:
+        """The other run whose step has a key, as far as that can be seen from here; nothing if it is this one's."""
+        process = self._turns.holder(key)
+        if process == 0:
+            return ""
+        for run in self._history.unended():
+            with suppress(OSError):
+                if run != self._run and held_by(self._folder.parent / run) == process > 0:
+                    return f"run {run}"
+        return "another run"
+
+    def _free(self, key: str | None) -> None:
+        """Let others have a key whose step is over, those of this run first."""
+        for step in self._turns.give_back(key):
+            self._put(step, key)
 
     def _reason_to_skip(self, step: Step) -> str:
         reads = [entry.step for entry in step.inputs if not entry.optional]
@@ -347,6 +409,7 @@ class Engine:
         waits = [working.until_next_look(now) for working in self._working.values()]
         waits += [max(0.0, self._again[0][0] - now)] if self._again else []
         waits += [0.0] if self._come and self._pending() else []
+        waits += [self._turns.until_next_look(now)] if self._turns and self._pending() else []
         if now - self._written > _WRITE_EVERY:
             self._write()
         poll = select.poll()
@@ -399,6 +462,7 @@ class Engine:
             state = State.REFUSED if code == 1 else State.FAILED
             note = f"{how} (try {tries} of {most})" if tries > 1 else how
             self._over(step, state, seconds=working.process.seconds, note=note)
+        self._free(working.key)
 
     def _changed_inputs(self, step: Step) -> str:
         """The inputs that are no longer what they were when they were made: whatever read them is not to be kept."""
@@ -473,7 +537,7 @@ class Engine:
                     del self._working[working.step.id]
         if self._asked:
             for working in stopped:
-                self._over(working.step, State.FAILED, seconds=working.process.seconds, note="interrupted")
+                self._over(working.step, State.FAILED, seconds=working.process.seconds, note=page.INTERRUPTED)
 
     def _outcome(self, exit_code: int) -> Outcome:
         failed = self._failed[0] if self._failed else ""

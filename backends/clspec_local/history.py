@@ -14,7 +14,7 @@ from clspec_local import keys, schema
 from clspec_local.reading import read_only
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from clspec.runs import Tree
@@ -233,6 +233,20 @@ class History:
                 parameters=self._mapping(parameters),
             )
         return None
+
+    def run(self, run: str) -> dict[str, Any]:
+        """One run, column by column."""
+        (found,) = self._rows("SELECT * FROM run WHERE id = ?", (run,))
+        return found
+
+    def put_back(self, run: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> None:
+        """Record a run as it was recorded before, with its steps, if it is not known."""
+        with self.together():
+            for table, rows in (("run", [run]), ("step", steps)):
+                for row in rows:
+                    columns, holes = ", ".join(row), ", ".join("?" * len(row))
+                    statement = f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({holes})"  # noqa: S608  # fixed names
+                    self._write(statement, tuple(row.values()))
 
     def runs(self) -> list[dict[str, Any]]:
         """Every run, the newest first, column by column."""

@@ -2,7 +2,8 @@
 
 The report is a result like any other and follows from its inputs alone. What is written here lies beside it, in the
 run's own folder, and is never taken for a result. A run that ended before its report has a page too, made of what there
-is: it says what failed, and is never green.
+is: it says what failed, and is never green. One that was interrupted says what was at work; that of a run whose engine
+was killed is written afterwards, from what its folder and the history tell.
 """
 
 from __future__ import annotations
@@ -20,18 +21,24 @@ import msgspec
 from clspec.backend import State
 from clspec.plan import Kind
 from clspec.report import dag, ran
-from clspec.report.ran import Ran
+from clspec.report.ran import Ran, Stepped
+from clspec_local import account
+from clspec_local.account import Report
+from clspec_local.artifacts import place_of
 from clspec_local.using import StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from clspec.backend import Happening, Outcome
-    from clspec.plan import Pipeline, Plan, Step
+    from clspec.plan import Pipeline, Plan
+    from clspec_local.account import Begun
 
 FOLDER = "report"
 RUN = "run.json"
+INTERRUPTED = "interrupted"
+"""The note of a step that was stopped since the run was asked to end."""
 _TAIL, _LINES = 64 * 1024, 40
 _BEFORE = 200
 """So many earlier runs are looked at for one of the same pipeline."""
@@ -70,6 +77,7 @@ class Seen:
 
     def ran(self, plan: Plan, pipeline: Pipeline, outcome: Outcome) -> Ran:
         """The run, once it is over."""
+        stopped = [s for s, told in self._over.items() if told.note == INTERRUPTED and told.state is State.FAILED]
         steps = tuple(
             replace(
                 step,
@@ -88,8 +96,9 @@ class Seen:
             seconds=time.monotonic() - self._began,
             exit_code=outcome.exit_code,
             failed=outcome.failed,
-            log=tuple(_end_of(outcome.log)) if outcome.log else (),
+            log=_ends(outcome.folder, [outcome.failed] if outcome.failed else stopped),
             steps=steps,
+            at_work=tuple(stopped),
         )
 
 
@@ -101,20 +110,104 @@ def write(plan: Plan, pipeline: Pipeline, outcome: Outcome, seen: Seen) -> Outco
     Raises:
         StateError: they cannot be written, or what the run made has not its form.
     """
+    about = report_of(pipeline)
+    if about is None:
+        return outcome
+    _write(outcome.folder, about, seen.ran(plan, pipeline, outcome), outcome.outputs, outcome.verdict)
+    return replace(outcome, report=outcome.folder / FOLDER)
+
+
+def report_of(pipeline: Pipeline) -> Report | None:
+    """What the plan's report is told of what made the models; None where the plan makes no report."""
     step = next((step for step in pipeline.steps if step.kind is Kind.REPORT), None)
     if step is None:
-        return outcome
-    folder = outcome.folder / FOLDER
+        return None
+    config = json.loads(step.config)
+    return Report(
+        step=step.id, output=step.outputs[0].name, spec=config["spec"], made_by=_made_by(config, pipeline.name)
+    )
+
+
+def write_afterwards(folder: Path, row: Mapping[str, Any], steps: Sequence[Mapping[str, Any]], why: str) -> None:
+    """Write the page of a run that could not write it itself, from its folder and what the history tells of it.
+
+    A run whose plan makes no report, or whose folder does not say how it began, has none.
+
+    Raises:
+        StateError: it cannot be written, or what the run made has not its form.
+    """
     try:
-        folder.mkdir(exist_ok=True)
-        told = seen.ran(plan, pipeline, outcome)
-        for name, text in _files(_content(step, pipeline.name, outcome), told, outcome.folder).items():
-            _put(folder / name, text)
+        begun = account.begun(folder)
+    except (OSError, ValueError):
+        return
+    if begun.report is None:
+        return
+    state = folder.parent.parent
+    outputs = {
+        step["id"]: {name: place_of(state, digest) for name, digest in json.loads(step["outputs"]).items()}
+        for step in steps
+    }
+    judged = (outputs[step["id"]].get("verdict") for step in steps if step["kind"] == Kind.GATE.value)
+    verdict = next((place for place in judged if place is not None and place.is_file()), None)
+    _write(folder, begun.report, _ran_afterwards(folder, begun, row, steps, why), outputs, verdict)
+
+
+def _ran_afterwards(
+    folder: Path, begun: Begun, row: Mapping[str, Any], steps: Sequence[Mapping[str, Any]], why: str
+) -> Ran:
+    """A run that nobody watched to its end: a step with a log of which nothing is recorded was at work."""
+    over = {step["id"]: step for step in steps}
+    logs = {path.stem: path.stat() for path in folder.glob("*.log")}
+    at_work = [step.id for step in begun.steps if step.id in logs and step.id not in over]
+    found = []
+    for step in begun.steps:
+        is_lost = step.id in at_work
+        told = over.get(step.id, {"state": "at work" if is_lost else "not run", "seconds": 0.0, "note": ""})
+        found.append(
+            Stepped(
+                id=step.id,
+                kind=step.kind,
+                needs=step.needs,
+                when=step.when,
+                state=told["state"],
+                seconds=told["seconds"],
+                note="at work when the run ended" if is_lost else told["note"],
+            )
+        )
+    failed = [step["id"] for step in steps if step["state"] == State.FAILED.value][:1]
+    last = max((log.st_mtime for log in logs.values()), default=row["started"])
+    return Ran(
+        run=row["id"],
+        spec=row["spec"],
+        pipeline=row["pipeline"],
+        began=datetime.fromtimestamp(row["started"], tz=UTC).isoformat(timespec="seconds"),
+        seconds=max(0.0, last - row["started"]),
+        exit_code=row["exit_code"],
+        failed=next(iter(failed), ""),
+        log=_ends(folder, failed or at_work),
+        steps=tuple(found),
+        at_work=tuple(at_work),
+        why=why,
+    )
+
+
+def _write(
+    folder: Path,
+    about: Report,
+    told: Ran,
+    outputs: Mapping[str, Mapping[str, Path]],
+    verdict: Path | None,
+) -> None:
+    """Write all that lies in the folder of a report."""
+    place = folder / FOLDER
+    try:
+        place.mkdir(exist_ok=True)
+        for name, text in _files(_content(about, outputs, verdict), told, folder).items():
+            _put(place / name, text)
     except (OSError, LookupError, TypeError, AttributeError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else repr(error)
-        message = f"run {outcome.run} ended with exit code {outcome.exit_code}, and no page of it can be made: {why}"
+        message = f"run {told.run} ended with exit code {told.exit_code}, and no page of it can be made: {why}"
         raise StateError(message) from error
-    return replace(outcome, report=folder)
 
 
 def _files(content: dict[str, Any], told: Ran, folder: Path) -> dict[str, str]:
@@ -130,7 +223,7 @@ def _files(content: dict[str, Any], told: Ran, folder: Path) -> dict[str, str]:
         RUN: _indented(told.plain(), 1),
         "result.json": _indented(verdict, 2),
         "junit.xml": junit.suite(verdict),
-        "report.html": page(content, told, before),
+        "report.html": page(content, told, before, _code_files(folder, told, content, before)),
     }
 
 
@@ -147,22 +240,21 @@ def _put(place: Path, text: str) -> None:
     made.replace(place)
 
 
-def _content(step: Step, pipeline: str, outcome: Outcome) -> dict[str, Any]:
+def _content(about: Report, outputs: Mapping[str, Mapping[str, Path]], verdict: Path | None) -> dict[str, Any]:
     """What the report's step told; of a run that did not get so far, what the plan says and what was judged."""
-    made = outcome.outputs.get(step.id, {}).get(step.outputs[0].name)
+    made = outputs.get(about.step, {}).get(about.output)
     if made is not None:
         found: dict[str, Any] = json.loads((made / "report.json").read_bytes())
         return found
-    config = json.loads(step.config)
-    verdict = json.loads(outcome.verdict.read_bytes()) if outcome.verdict else {}
-    return {**_NOT_MADE, **verdict, "spec": config["spec"], "made_by": _made_by(config, pipeline)}
+    judged = json.loads(verdict.read_bytes()) if verdict else {}
+    return {**_NOT_MADE, **judged, "spec": about.spec, "made_by": about.made_by}
 
 
 def _made_by(config: Mapping[str, Any], pipeline: str) -> dict[str, Any]:
     """What the report's step is told of what made the models; a plan made by hand may not say all of it."""
     nothing = {"code": "", "image": "", "params": {}, "seeds": [], "datasets": {}, "scenarios": []}
     roles = {"roles": {"training": "", "golden": ""}, "pipeline": pipeline}
-    return {**nothing, **roles, **{name: value for name, value in config.items() if name != "shown"}}
+    return {**nothing, **roles, **{name: value for name, value in config.items() if name not in {"shown", "steps"}}}
 
 
 def _before(folder: Path, told: Ran) -> tuple[str, dict[str, Any] | None]:
@@ -177,6 +269,29 @@ def _before(folder: Path, told: Ran) -> tuple[str, dict[str, Any] | None]:
                 if content["verdict"] != _NOT_MADE["verdict"] and "made_by" in content and "seeds" in content:
                     return name, content
     return "", None
+
+
+def _code_files(
+    folder: Path, told: Ran, content: Mapping[str, Any], before: Mapping[str, Any] | None
+) -> Mapping[str, tuple[str | None, str | None]]:
+    """The files of code that steps read and that are not what they were in the run before; nothing where none is."""
+    from clspec_local import recall  # noqa: PLC0415  # SQLite once more, where the code has changed
+    from clspec_local.history import HistoryError  # noqa: PLC0415
+
+    if before is None or before["made_by"].get("code") == content["made_by"].get("code"):
+        return {}
+    with suppress(HistoryError):
+        return recall.files_apart(folder.parent.parent, told.before, told.run)
+    return {}
+
+
+def _ends(folder: Path, steps: Sequence[str]) -> tuple[str, ...]:
+    """The last lines of some steps' logs, each below its step's name where there are several."""
+    found: list[str] = []
+    for step in steps:
+        found += [f"{step}:"] if len(steps) > 1 else []
+        found += _end_of(folder / f"{step}.log")
+    return tuple(found)
 
 
 def _end_of(log: Path) -> list[str]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import struct
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +10,7 @@ from clspec.diagnostic import UsageError, did_you_mean
 from clspec.runs import Log, Output, Run, Stepped, Tree, Why
 from clspec.selection import Selection
 from clspec_local.artifacts import place_of
+from clspec_local.claim import held_by
 from clspec_local.history import NAME, History, HistoryDamaged, Reading
 from clspec_local.reasons import differences
 
@@ -20,9 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clspec.runs import Difference
-
-_LOCK = "hhqqi4x"
-"""`struct flock` as Linux has it: kind, whence, start, length, process."""
 
 
 def runs(state: Path) -> tuple[Run, ...]:
@@ -71,6 +66,25 @@ def apart(state: Path, one: str, other: str) -> dict[str, tuple[Difference, ...]
     return found
 
 
+def files_apart(state: Path, one: str, other: str) -> dict[str, tuple[str | None, str | None]]:
+    """The files of user code that differ between two runs, with their digests, as far as a step of both can reach them.
+
+    None stands for a file that a step did not reach then, or does not now.
+    """
+    found: dict[str, tuple[str | None, str | None]] = {}
+    with closing(Reading(state / NAME)) as history:
+        first = {row["id"]: row["key"] for row in history.steps(one)}
+        for row in history.steps(other):
+            before, now = first.get(row["id"]), row["key"]
+            if before is None or now is None or before == now:
+                continue
+            old, new = history.parts(before), history.parts(now)
+            if old is not None and new is not None:
+                changed = {*old.code.items()} ^ {*new.code.items()}
+                found |= {name: (old.code.get(name), new.code.get(name)) for name, _ in changed}
+    return dict(sorted(found.items()))
+
+
 def logs(state: Path, run: str, step: str) -> Log:
     """Where a step's log lies: where it was up to date, the one of the run that made it.
 
@@ -101,13 +115,7 @@ def logs(state: Path, run: str, step: str) -> Log:
 def is_held(folder: Path) -> bool:
     """Whether a living process has claimed a run's folder; asked without claiming it."""
     with suppress(OSError):
-        descriptor = os.open(folder / "claim", os.O_RDONLY)
-        try:
-            asked = struct.pack(_LOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-            told = struct.unpack(_LOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
-            return bool(told[0] != fcntl.F_UNLCK)
-        finally:
-            os.close(descriptor)
+        return held_by(folder) != 0
     return False
 
 

@@ -56,7 +56,7 @@ def calls(facts: Facts) -> Iterator[Call]:
             command=spec.training.command,
             arguments=(*TRAIN, *params),
             placeholders=("data", "model_dir", *seed, *(f"params.{name}" for name in params)),
-            optional=("validation", "seed"),
+            optional=("validation", "seed", "metrics"),
             intact=facts.intact("training", "params"),
         )
     if "inference" in value:

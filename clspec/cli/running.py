@@ -88,9 +88,13 @@ def run(given: argparse.Namespace) -> int:
     progress = chosen(given.progress, sys.stdout, sys.stderr, colours=given.color)
     try:
         outcome = _run(given, permission, selection, progress)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
+        from clspec.backend import Interrupted
+
         progress.close()
         print("no step runs any more; the next run goes on from what is done", file=sys.stderr)
+        if isinstance(stopped, Interrupted):
+            _show_interrupted(given, stopped.outcome)
         raise
     finally:
         progress.close()
@@ -101,6 +105,13 @@ def run(given: argparse.Namespace) -> int:
     except BrokenPipeError:  # nobody reads on; the answer is the same
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return outcome.exit_code
+
+
+def _show_interrupted(given: argparse.Namespace, outcome: Outcome) -> None:
+    """Say where the page of an interrupted run lies, and write what was asked for."""
+    if outcome.report is not None:
+        print(f"report: {outcome.report / 'report.html'}", file=sys.stderr)
+        written.write(given, outcome)
 
 
 def _run(given: argparse.Namespace, permission: Permission | None, selection: Selection, progress: Progress) -> Outcome:

@@ -98,6 +98,10 @@ def run(told: Told) -> Iterator[str]:
     yield f"  began {_when(about.started)}, took {_took(about)}, ended: {_how(about)}"
     if str(about.selection):
         yield f"  with {visible(str(about.selection))}"
+    if about.report is not None:
+        yield f"  report: {_place(about.report)}"
+    elif about.exit_code is None and not about.is_running:
+        yield "  report: the next run on this machine makes it"
     yield from (f"  {line}" for line in _files(about))
     yield ""
     head = ("step", "state", "took", "why")
@@ -231,6 +235,8 @@ def status(found: Status) -> Iterator[str]:
     yield f"{asked.spec} at {asked.commit[:12]}{where}: {'green' if found.is_green else 'red'}"
     for one in found.passed:
         yield f"  {one.pipeline}: passed in run {one.id}"
+    for one in found.not_started:
+        yield f"  {one.pipeline}: not started by this commit; passed on {one.commit[:12]} in run {one.id}"
     for each in found.missing:
         yield visible(f"  {each.pipeline + ': ' if each.pipeline else ''}{each.what}; mend it: {each.mend}")
 
@@ -242,6 +248,7 @@ def plain_run(found: Run) -> dict[str, Any]:
     """A run in plain values."""
     return {
         "id": found.id,
+        "report": str(found.report) if found.report is not None else None,
         "spec": found.spec,
         "file": found.file,
         "pipeline": found.pipeline,
@@ -332,5 +339,6 @@ def plain_status(found: Status) -> dict[str, Any]:
         "environment": found.asked.environment,
         "green": found.is_green,
         "passed": [{"pipeline": one.pipeline, "run": one.id} for one in found.passed],
+        "not_started": [{"pipeline": one.pipeline, "run": one.id, "commit": one.commit} for one in found.not_started],
         "missing": [asdict(each) for each in found.missing],
     }

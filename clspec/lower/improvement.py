@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from clspec import plan, spec
-from clspec.lower import judging
+from clspec.lower import drawing, judging
 from clspec.lower.learning import Learning
 from clspec.lower.parts import call, expected, source_config
 from clspec.plan import Artifact, ArtifactType, Condition, Input, Kind
@@ -66,7 +66,7 @@ class _Improvement:
             *self._learning.notify((told[0], *loop), needs=("report",)),
         )
         origin = self._make.span(("feedback",))
-        return plan.Pipeline(name=NAME, steps=steps, triggers=self._make.triggers(NAME), origin=origin)
+        return plan.Pipeline(name=NAME, steps=drawing.told(steps), triggers=self._make.triggers(NAME), origin=origin)
 
     def _sources(self) -> tuple[str, ...]:
         """Every source that the loop reads, the production one first."""

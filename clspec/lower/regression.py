@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clspec import plan
+from clspec.lower import drawing
 from clspec.lower.learning import Learning
 from clspec.plan import Input, Kind
 
@@ -27,7 +28,9 @@ def pipeline(maker: Maker) -> plan.Pipeline:
         _conclude(maker),
         *learning.notify(told[:1], needs=("report",)),
     )
-    return plan.Pipeline(name=NAME, steps=steps, triggers=maker.triggers(NAME), origin=maker.span(("metadata",)))
+    return plan.Pipeline(
+        name=NAME, steps=drawing.told(steps), triggers=maker.triggers(NAME), origin=maker.span(("metadata",))
+    )
 
 
 def _conclude(maker: Maker) -> plan.Step:

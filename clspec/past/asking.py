@@ -1,4 +1,4 @@
-"""What is asked of a commit: which spec it has, and which pipelines that names for a change of code."""
+"""What is asked of a commit: which spec it has, and which pipelines that names for a change of which paths."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from pathlib import Path
 from clspec import diff
 from clspec.diagnostic import UsageError
 from clspec.past.status import Asked
+from clspec.past.touched import Since
 from clspec.repository import git, head, root
 from clspec.spec import CodeChange
 
 
-def about(path: str, word: str, environment: str | None) -> tuple[Asked, tuple[str, ...]]:
+def about(path: str, word: str, environment: str | None) -> tuple[Asked, dict[str, tuple[str, ...]]]:
     """What is asked about, and the pipelines that the `code_change` triggers of the spec name, as the commit has it.
+
+    Each pipeline is told with the paths whose change starts it.
 
     Raises:
         UsageError: there is no repository, no such commit, no such spec or environment in it.
@@ -32,8 +35,18 @@ def about(path: str, word: str, environment: str | None) -> tuple[Asked, tuple[s
         message = f"{path} has no environment `{environment}` at {word}"
         raise UsageError(message)
     triggers = side.plain.spec.triggers
-    pipelines = tuple(trigger.run for trigger in triggers if isinstance(trigger, CodeChange))
-    asked = Asked(spec=path, path=place, commit=commit, environment=environment or "", is_head=commit == present)
+    pipelines: dict[str, tuple[str, ...]] = {}
+    for trigger in triggers:
+        if isinstance(trigger, CodeChange):
+            pipelines[trigger.run] = (*pipelines.get(trigger.run, ()), *trigger.paths)
+    asked = Asked(
+        spec=path,
+        path=place,
+        commit=commit,
+        environment=environment or "",
+        is_head=commit == present,
+        is_same=Since(top, commit, place).is_same,
+    )
     return asked, pipelines
 
 

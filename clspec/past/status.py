@@ -1,16 +1,18 @@
-"""Whether a commit has passed: all that a change of code starts ran on it, whole, on clean files, and passed.
+"""Whether a commit has passed: all that its change of code starts ran on it, whole, on clean files, and passed.
 
-What is not known is red. The newest run that came to an end decides, so that no earlier pass hides a later refusal.
+A pipeline that this commit does not start need not run on it if it passed on an earlier one and nothing that its
+trigger's paths name has changed since, nor the spec or its lock. What is not known is red. The newest run that came to
+an end decides, so that no earlier pass hides a later refusal.
 """
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from clspec.runs import Run
 
@@ -18,6 +20,8 @@ _JUDGED = {0, 1, 2, 3}
 """The exit codes of runs that came to an end of their own."""
 _PASSED = {"pass", "skipped"}
 _NAMED = 3
+_EARLIER = 50
+"""So many earlier commits are looked at, the newest runs' first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,8 @@ class Asked:
     environment: str
     is_head: bool
     """Whether the commit is the one that is checked out."""
+    is_same: Callable[[str, Iterable[str]], bool] = field(compare=False, repr=False)
+    """Whether an earlier commit is known to have the same of what some paths name, and the same spec and lock."""
 
     def command(self, pipeline: str) -> str:
         """The command that makes the run that is missing."""
@@ -55,30 +61,66 @@ class Status:
     asked: Asked
     passed: tuple[Run, ...]
     missing: tuple[Missing, ...]
+    not_started: tuple[Run, ...] = ()
+    """The runs, on earlier commits, of pipelines that this commit does not start."""
 
     @property
     def is_green(self) -> bool:
-        """Whether all that must have passed has."""
+        """Whether all that must have passed has, and something ran on this very commit."""
         return bool(self.passed) and not self.missing
 
 
-def judge(asked: Asked, pipelines: Iterable[str], runs: Sequence[Run]) -> Status:
-    """The status of a spec at a commit: of the pipelines that its triggers name, by the runs, the newest first."""
+def judge(asked: Asked, pipelines: Mapping[str, Iterable[str]], runs: Sequence[Run]) -> Status:
+    """The status of a spec at a commit, by the runs, the newest first.
+
+    `pipelines` are those that the spec's triggers name, each with the paths whose change starts it.
+    """
     passed: list[Run] = []
     missing: list[Missing] = []
-    wanted = tuple(dict.fromkeys(pipelines))
-    if not wanted:
+    not_started: list[Run] = []
+    if not pipelines:
         what = "the spec has no `code_change` trigger, which would say what has to pass"
         mend = "add to `triggers`: {event: code_change, paths: [...], run: regression}"
         missing.append(Missing(pipeline="", what=what, mend=mend))
-    for pipeline in wanted:
+    for pipeline, paths in pipelines.items():
         there = [run for run in runs if run.pipeline == pipeline and _is_of(run, asked)]
-        found = _judged(asked, pipeline, there)
+        earlier = None if there else _standing(asked, paths, (run for run in runs if run.pipeline == pipeline))
+        found = _judged(asked, pipeline, there if earlier is None else [earlier])
         if isinstance(found, Missing):
             missing.append(found)
-        else:
+        elif earlier is None:
             passed.append(found)
-    return Status(asked=asked, passed=tuple(passed), missing=tuple(missing))
+        else:
+            not_started.append(found)
+    if not_started and not passed and not missing:  # nothing run is red
+        missing = [_nothing_ran(asked, run) for run in not_started]
+        not_started = []
+    return Status(asked=asked, passed=tuple(passed), missing=tuple(missing), not_started=tuple(not_started))
+
+
+def _nothing_ran(asked: Asked, earlier: Run) -> Missing:
+    words = f"on {earlier.commit[:12]}, since when none of its paths changed, it passed in run {earlier.id}"
+    what = f"it did not run on {asked.commit[:12]}, nor did anything else; {words}"
+    return Missing(pipeline=earlier.pipeline, what=what, mend=asked.command(earlier.pipeline))
+
+
+def _standing(asked: Asked, paths: Iterable[str], runs: Iterator[Run]) -> Run | None:
+    """The newest run on an earlier commit that speaks for this one too: what starts the pipeline is the same there."""
+    same: dict[str, bool] = {}
+    for run in runs:
+        tree = run.tree
+        if tree is None or (tree.path, run.environment) != (asked.path, asked.environment) or not _counts(run):
+            continue
+        if tree.commit not in same and len(same) < _EARLIER:
+            same[tree.commit] = asked.is_same(tree.commit, paths)
+        if same.get(tree.commit):
+            return run
+    return None
+
+
+def _counts(run: Run) -> bool:
+    """Whether a run says anything of its commit: it was whole, of clean files, and came to an end of its own."""
+    return run.is_whole and run.is_clean and run.exit_code in _JUDGED
 
 
 def _is_of(run: Run, asked: Asked) -> bool:
@@ -94,11 +136,12 @@ def _judged(asked: Asked, pipeline: str, runs: Sequence[Run]) -> Run | Missing:
     """The run that makes a pipeline green, or why none does."""
     command = asked.command(pipeline)
     for run in runs:
-        if run.is_whole and run.is_clean and run.exit_code in _JUDGED:
+        if _counts(run):
             if run.exit_code == 0 and run.verdict in _PASSED:
                 return run
             word = f"; its verdict is {run.verdict}" if run.verdict else ""
-            what = f"run {run.id} ended with: {run.how}{word}"
+            where = "" if run.commit == asked.commit else f" on {run.commit[:12]}, since when no path of it changed,"
+            what = f"run {run.id}{where} ended with: {run.how}{word}"
             return Missing(pipeline=pipeline, what=what, mend=f"clspec show {run.id}")
     if not runs:
         return Missing(pipeline=pipeline, what=f"it did not run on {asked.commit[:12]}", mend=command)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _SIGNS = {"min": ">= {:g}", "max": "<= {:g}", "margin": "> -{:g}", "max_gap": "gap <= {:g}"}
+_UNREAD = "not there, or not read"
 _SMALLEST = 0.00005
 """What differs by less is shown as the same number."""
 
@@ -48,6 +49,14 @@ def made(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Change, ...
     if "scenarios" in before and "scenarios" in now:
         found += _scenarios(before["scenarios"], now["scenarios"])
     return tuple(found)
+
+
+def files(found: Mapping[str, tuple[str | None, str | None]]) -> Iterator[Change]:
+    """The files of code that steps read, before and now."""
+    for name, (before, now) in found.items():
+        yield Change(what=f"code, {name}", before=before or _UNREAD, now=now or _UNREAD)
+    if not found:
+        yield Change(what="code, by file", before="", now="no file that a step is known to read")
 
 
 def _known(made_by: Mapping[str, Any]) -> dict[str, Any]:

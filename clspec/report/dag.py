@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clspec import graph
 from clspec.report.diagnostics import visible
@@ -31,6 +31,7 @@ SIGNS = {
     "failed": "✗",
     "not run": "○",
     "started": "…",
+    "at work": "…",
 }
 """A sign for each state, so that none is told by its colour alone."""
 _CLASSES = {
@@ -41,9 +42,22 @@ _CLASSES = {
     "skipped": "skipped",
     "said no": "failed",
     "failed": "failed",
+    "at work": "failed",
     "not run": "never",
 }
-_WORST = ("failed", "said no", "not run", "started", "", "done", "taken", "up to date", "left out", "skipped")
+_WORST = (
+    "failed",
+    "said no",
+    "at work",
+    "not run",
+    "started",
+    "",
+    "done",
+    "taken",
+    "up to date",
+    "left out",
+    "skipped",
+)
 
 
 def steps_of(pipeline: Pipeline) -> tuple[Stepped, ...]:
@@ -53,9 +67,21 @@ def steps_of(pipeline: Pipeline) -> tuple[Stepped, ...]:
             id=step.id,
             kind=step.kind.value,
             needs=step.needs,
-            when=f"{step.when.parameter} of {step.when.step} is {step.when.equals}" if step.when else "",
+            when=step.when.sentence if step.when else "",
         )
         for step in graph.order(pipeline)
+    )
+
+
+def read(plain: Sequence[Mapping[str, Any]]) -> tuple[Stepped, ...]:
+    """The steps that a report's configuration tells of.
+
+    Raises:
+        LookupError, TypeError: they have not the form that the compiler gives them.
+    """
+    return tuple(
+        Stepped(id=step["id"], kind=step["kind"], needs=tuple(step["needs"]), when=step.get("when", ""))
+        for step in plain
     )
 
 

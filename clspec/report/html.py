@@ -10,8 +10,9 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from importlib.resources import files as resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from clspec.report import changes, curves, dag, judged, origin
@@ -22,16 +23,19 @@ from clspec.report.result import MISSING
 from clspec.report.scenarios import rows
 from clspec.report.story import story
 from clspec.report.svg import Drawn, drawing, element
+from clspec.runs import ENDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from clspec.report.changes import Change
     from clspec.report.judged import Scenario
     from clspec.report.ran import Ran, Stepped
 
 _BAR = 160
 _OPTIONS: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True}
 """How the template is compiled, but for what is always so: that all text is escaped."""
+_NO_FILES: Mapping[str, tuple[str | None, str | None]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +48,15 @@ class _Answer:
     sentence: str
 
 
-def page(content: Mapping[str, Any], ran: Ran | None = None, before: Mapping[str, Any] | None = None) -> str:
+def page(
+    content: Mapping[str, Any],
+    ran: Ran | None = None,
+    before: Mapping[str, Any] | None = None,
+    files: Mapping[str, tuple[str | None, str | None]] = _NO_FILES,
+) -> str:
     """The page for a report's content, for the run that made it, and what the run before that reported.
+
+    `files` are those of code that steps of both runs read and that differ, with their digests then and now.
 
     Raises:
         LookupError, TypeError, AttributeError, ValueError: the content has not the form that `report` gives it.
@@ -63,7 +74,7 @@ def page(content: Mapping[str, Any], ran: Ran | None = None, before: Mapping[str
             made_by=content["made_by"],
             answer=answer,
             ran=ran,
-            failure=bool(ran and ran.log and not (ran.failed == "conclude" and shown)),
+            failure=_failure(ran) if ran and ran.log and not (ran.failed == "conclude" and shown) else "",
             warnings=content.get("warnings", []),
             champion=content.get("champion"),
             story=story(told),
@@ -82,16 +93,37 @@ def page(content: Mapping[str, Any], ran: Ran | None = None, before: Mapping[str
             since_champion=changes.made(champion, changes.record(content)) if champion else None,
             waivers=content["made_by"].get("waivers", []),
             allowed=standing.get("allow_both"),
-            changed=None if before is None else changes.made(changes.record(before), changes.record(content)),
+            changed=None if before is None else _changed(before, content, files),
             results=changes.results(before, content) if before and before["seeds"] and content["seeds"] else None,
             timeline=tuple(_timeline(ran)) if ran else (),
-            graph=dag.drawn(ran.pipeline, ran.steps) if ran and ran.steps else None,
+            graph=_graph(content, ran),
             states=dag.counted([step.state for step in ran.steps]) if ran else "",
             took=dag.duration(ran.seconds) if ran else "",
             signs={**{word: sign for word, (_, sign) in WORDS.items()}},
             words={word: text for word, (text, _) in WORDS.items()},
         )
     )
+
+
+def _changed(
+    before: Mapping[str, Any], content: Mapping[str, Any], files: Mapping[str, tuple[str | None, str | None]]
+) -> tuple[Change, ...]:
+    """What the run was made from, before and now; below the code's digest the files of it that are known to differ."""
+    found = changes.made(changes.record(before), changes.record(content))
+    return tuple(each for one in found for each in (one, *(changes.files(files) if one.what == "code" else ())))
+
+
+def _graph(content: Mapping[str, Any], ran: Ran | None) -> Drawn | None:
+    """The steps with what became of them; where only the machine that ran them knows that, as the plan has them."""
+    if ran is not None:
+        return dag.drawn(ran.pipeline, ran.steps) if ran.steps else None
+    steps = dag.read(content.get("steps", []))
+    return dag.drawn(content["made_by"]["pipeline"], steps) if steps else None
+
+
+def _failure(ran: Ran) -> str:
+    """The head above the end of the log of what ended the run, or was at work when that came."""
+    return f"How step {ran.failed} ended" if ran.failed else f"The last lines of {', '.join(ran.at_work)}"
 
 
 @cache
@@ -128,7 +160,7 @@ def _shown(value: Any) -> Any:
 
 
 def _source(name: str) -> str:
-    return files("clspec.report").joinpath("page", name).read_text(encoding="utf-8")
+    return resources("clspec.report").joinpath("page", name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:
@@ -142,9 +174,9 @@ def _answer(content: Mapping[str, Any], ran: Ran | None, scenarios: Sequence[Sce
     sentence = _sentence(content, scenarios)
     alarms = content.get("loop", {}).get("labels", {}).get("alarms", [])
     if ran is not None and ran.exit_code != 0 and ran.failed != "conclude":
-        ended = f"Step {ran.failed or 'unknown'} ended the run with exit code {ran.exit_code}."
         judged = f"The verdict was {verdict}. {sentence}" if content["seeds"] else "No model was judged."
-        return _Answer(word="run failed", sign="✗", kind="fail", sentence=f"{ended} {judged}")
+        word = f"run {ENDS[ran.exit_code]}" if ran.was_stopped else "run failed"
+        return _Answer(word=word, sign="✗", kind="fail", sentence=f"{_ended(ran)} {judged}")
     if verdict in {"pass", "not judged"} and (alarms or (ran is not None and ran.exit_code != 0)):
         told = f"The verdict is {verdict}, and yet the run does not end well. {sentence}"
         return _Answer(word="alarm" if alarms else "run failed", sign="✗", kind="fail", sentence=told)
@@ -152,6 +184,16 @@ def _answer(content: Mapping[str, Any], ran: Ran | None, scenarios: Sequence[Sce
         told = "Only a part of the pipeline ran, and nothing was judged."
         return _Answer(word="not judged", sign="-", kind="none", sentence=told)
     return _Answer(word=word if verdict in WORDS else "failed", sign=sign, kind=kind, sentence=sentence)
+
+
+def _ended(ran: Ran) -> str:
+    """How a run ended that did not end well, in a sentence."""
+    if ran.was_stopped:
+        at_work = f"; at work: {', '.join(ran.at_work)}" if ran.at_work else ", while no step was at work"
+        return f"The run was {ENDS[ran.exit_code]}{at_work}. The next one goes on from what is done."
+    if ran.failed and not ran.why:
+        return f"Step {ran.failed} ended the run with exit code {ran.exit_code}."
+    return f"The run ended with exit code {ran.exit_code}: {ran.why or 'it is not known why'}."
 
 
 def _sentence(content: Mapping[str, Any], scenarios: Sequence[Scenario]) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = "clspec-run/1"
+INTERRUPTED, KILLED = 130, 137
+"""The exit codes of a run that was asked to end, and of one that could not be asked."""
 WELL = ("done", "up to date", "skipped")
 """The states of a step that nothing went wrong with."""
 
@@ -47,10 +49,19 @@ class Ran:
     failed: str = ""
     """The step that ended it, if one did."""
     log: tuple[str, ...] = ()
-    """The last lines of that step's log."""
+    """The last lines of that step's log; where none did, of the logs of those that were at work."""
     steps: tuple[Stepped, ...] = ()
     before: str = ""
     """The run of the same pipeline before this one."""
+    at_work: tuple[str, ...] = ()
+    """The steps that were at work when it was stopped."""
+    why: str = ""
+    """Why it could not go on, where that is no step's."""
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it ended neither by itself nor by one of its steps: it was interrupted, or killed."""
+        return self.exit_code in {INTERRUPTED, KILLED}
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -71,6 +82,6 @@ def read(plain: Mapping[str, Any]) -> Ran:
     if plain["format"] != FORMAT:
         message = f"it is of format {plain['format']!r}, not {FORMAT}"
         raise ValueError(message)
-    rest = {name: value for name, value in plain.items() if name not in {"format", "steps", "log"}}
+    rest = {name: value for name, value in plain.items() if name not in {"format", "steps", "log", "at_work"}}
     steps = tuple(Stepped(**{**step, "needs": tuple(step["needs"])}) for step in plain["steps"])
-    return Ran(**rest, steps=steps, log=tuple(plain["log"]))
+    return Ran(**rest, steps=steps, log=tuple(plain["log"]), at_work=tuple(plain.get("at_work", ())))

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clspec.data import usercode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
-
 
 HISTORY = "history"
 """The word under which a training tells what it measured after each epoch."""
+METRICS = "metrics"
+"""The placeholder of a command for the file in which it tells the same."""
+_PLACEHOLDER = f"{{{METRICS}}}"
+_AXES = {"epoch", "step"}
+"""The names that make a line an entry of the history."""
 _LONGEST = 10_000
 
 
@@ -33,8 +39,51 @@ def fit(root: Path, config: Mapping[str, Any], data: Path, validation: Path, dir
     if call["entrypoint"] is not None:
         return numbers(usercode.call(root, call["entrypoint"], {**given, **params}), call["entrypoint"])
     values = {name: str(value) for name, value in given.items()}
-    usercode.command(root, call["command"], {**values, **{f"params.{n}": _word(v) for n, v in params.items()}})
-    return {}
+    with tempfile.TemporaryDirectory(prefix="clspec-metrics-") as scratch:
+        told = Path(scratch, "metrics.jsonl")
+        values |= {METRICS: str(told), **{f"params.{name}": _word(value) for name, value in params.items()}}
+        usercode.command(root, call["command"], values)
+        asked = any(_PLACEHOLDER in word for word in call["command"])
+        return numbers(_lines(told), _PLACEHOLDER) if asked else {}
+
+
+def _lines(told: Path) -> dict[str, Any]:
+    """What a command wrote of itself, in the form in which a function returns it.
+
+    A line that says its `epoch` or `step` belongs to the history; of the others the last one that has a name counts.
+
+    Raises:
+        UserCodeFailed: it wrote nothing, or a line that is no JSON object.
+    """
+    found: dict[str, Any] = {}
+    history: list[dict[str, Any]] = []
+    try:
+        with told.open(encoding="utf-8") as stream:
+            for number, line in enumerate(stream, 1):
+                if line.strip():
+                    entry = _entry(line, number)
+                    history += [entry] if _AXES & entry.keys() else []
+                    found |= {} if _AXES & entry.keys() else entry
+    except FileNotFoundError as error:
+        message = f"the command wrote no {_PLACEHOLDER}, though it names it"
+        raise usercode.UserCodeFailed(message) from error
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"what the command wrote to {_PLACEHOLDER} cannot be read: {error}"
+        raise usercode.UserCodeFailed(message) from error
+    return {**found, HISTORY: history} if history else found
+
+
+def _entry(line: str, number: int) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError as error:
+        message = f"line {number} of what the command wrote to {_PLACEHOLDER} is no JSON: {error}"
+        raise usercode.UserCodeFailed(message) from error
+    if not isinstance(entry, dict) or HISTORY in entry:
+        what = f"says a `{HISTORY}`" if isinstance(entry, dict) else "is no JSON object"
+        message = f"line {number} of what the command wrote to {_PLACEHOLDER} {what}: write one object for each epoch"
+        raise usercode.UserCodeFailed(message)
+    return entry
 
 
 def numbers(returned: Any, entrypoint: str) -> dict[str, Any]:

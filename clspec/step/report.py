@@ -52,7 +52,8 @@ def _content(job: Job) -> dict[str, Any]:
     """All that the inputs say."""
     return {
         "spec": job.config["spec"],
-        "made_by": {name: value for name, value in job.config.items() if name != "shown"},
+        "made_by": {name: value for name, value in job.config.items() if name not in {"shown", "steps"}},
+        "steps": job.config.get("steps", []),
         "training": _by_seed(job, "training"),
         "examples": {seed: _examples(metrics) for seed, metrics in _by_seed(job, "metrics").items()},
         "loop": _loop(job),

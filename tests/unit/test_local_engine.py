@@ -172,6 +172,19 @@ def family_at_work(model, note):
     time.sleep(600)
 
 
+def load_data(model, note):
+    """With torch's own loader and two workers, which are at work when this one is killed."""
+    from torch.utils.data import DataLoader
+
+    loader = DataLoader(list(range(100_000)), num_workers=2, batch_size=1)
+    rows = iter(loader)
+    pids = [os.getpid(), *(worker.pid for worker in rows._workers)]
+    Path(note + ".part").write_text(json.dumps({"pids": pids}))
+    os.rename(note + ".part", note + ".family")
+    for _ in rows:
+        time.sleep(0.001)
+
+
 def stubborn_family(model, note):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     family_at_work(model, note)
@@ -211,6 +224,13 @@ def meet(model, note):
         time.sleep(0.02)
 
 
+def fail_in_turn(model, note):
+    """The first one to come fails, and gives others time to see that it is at work."""
+    if len(Path(note).read_text().split()) == 1:
+        time.sleep(1.0)
+        raise ValueError("no such road")
+
+
 def pretend(model, note):
     print('{"progress": 3}', '{"progress": {"done": "x"}}', '{"progress"', '{"progress": [[', sep="\\n", flush=True)
     time.sleep(0.6)
@@ -240,9 +260,10 @@ DRIVER = """\
 import atexit, gc, json, os, pickle, sys, tempfile, threading, time, warnings
 from clspec.backend import Occasion
 from clspec.diagnostic import ClspecError
+from clspec.selection import Selection
 from clspec_local import backend
 
-plan, place, jobs, before = pickle.loads(sys.stdin.buffer.read())
+plan, place, jobs, before, force = pickle.loads(sys.stdin.buffer.read())
 sys.stdout.write("buffered before the run\\n")
 atexit.register(lambda: open(f"{place.folder}/exit-{os.getpid()}", "w").close())
 if before == "thread":
@@ -264,7 +285,7 @@ def tell(*words):
 
 
 try:
-    occasion = Occasion(as_of="2026-05-01T00:00:00+00:00")
+    occasion = Occasion(as_of="2026-05-01T00:00:00+00:00", selection=Selection(force=force))
     watch = lambda h: tell(h.step, h.state.name, h.note)
     strict = before == "strict"
     outcome = backend.run(
@@ -317,7 +338,7 @@ class Site:
         config = {**json.loads(step.config), "seed": seed, "params": {"act": act, "note": note}}
         return dataclasses.replace(step, id=f"train-{seed}", config=json.dumps(config, sort_keys=True), **changes)
 
-    def start(self, *steps, jobs=2, before="", env=None, wrapper=(), **given):
+    def start(self, *steps, jobs=2, before="", env=None, wrapper=(), force=(), **given):
         pipeline = Pipeline(name="regression", steps=(*self.snapshots(), *steps))
         plan = dataclasses.replace(self.plan, pipelines=(pipeline,))
         place = Workplace(code=self.root / "code", folder=self.root, store=str(self.root / "store"), state=self.state)
@@ -330,7 +351,7 @@ class Site:
             start_new_session=True,
             **given,
         )
-        process.stdin.write(pickle.dumps((plan, place, jobs, before)))
+        process.stdin.write(pickle.dumps((plan, place, jobs, before, force)))
         process.stdin.close()
         process.stdin = None
         return process
@@ -773,17 +794,145 @@ def test_content_is_on_the_disk_before_its_name_and_its_name_before_the_record(s
     assert first_record < len(lines)
 
 
+@pytest.fixture
+def small_memory():
+    """A command that begins another one in a control group with 256 MiB of memory, of which swap is no part."""
+    made = None
+    for root, limits in (("/sys/fs/cgroup/memory", ["memory.limit_in_bytes"]), ("/sys/fs/cgroup", ["memory.max"])):
+        group = Path(root, f"clspec-test-{os.getpid()}")
+        try:
+            group.mkdir()
+            made = group
+            for name in limits:
+                (group / name).write_text(str(2**28))
+        except OSError:
+            continue
+        yield ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$0" "$@"']
+        break
+    else:
+        pytest.skip("no control group can be made here")
+    wait_until(lambda: not (made / "cgroup.procs").read_text())
+    made.rmdir()
+
+
+def test_a_step_that_the_kernel_kills_for_lack_of_memory_is_named_as_such(site, small_memory):
+    ended = site.run(site.train("eat"), wrapper=small_memory)
+    assert (ended.code, ended.err) == (3, "")  # the engine was not what the kernel took
+    assert ended.notes["train-1"] == "the kernel killed it: this machine, or its control group, ran out of memory"
+
+
+def test_what_loads_data_for_torch_ends_with_an_engine_that_is_killed(site):
+    pytest.importorskip("torch")
+    process = site.start(site.train("load_data", note=site.note))
+    wait_until(site.family)
+    family = site.family()["pids"]
+    assert len(family) == 3
+    assert all(alive(pid) for pid in family)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    wait_until(lambda: not any(alive(pid) for pid in family))
+    assert not site.processes()
+
+
 # -- two at once -------------------------------------------------------------------------------------------------------
 
 
-def test_two_runs_share_a_state_folder(site):
+def test_two_runs_share_a_state_folder_and_do_each_step_once(site):
     shutil.rmtree(site.state)
-    steps = [site.train("learn_slowly", seed=seed) for seed in (1, 2, 3)]
+    steps = [site.train("learn_slowly", seed=seed, note=site.note) for seed in (1, 2, 3, 4)]
     runs = [site.start(*steps) for _ in range(2)]
     ended = [site.end(process) for process in runs]
     assert [e.code for e in ended] == [0, 0], [e.told for e in ended]
     assert site.torn() == []
     assert site.ask("SELECT count(*) FROM run WHERE exit_code = 0") == [(2,)]
+    assert sorted(Path(site.note).read_text().split()) == ["1", "2", "3", "4"]
+    done = site.ask("SELECT id FROM step WHERE state = 'done'")
+    assert len(done) == len(set(done)) == 6
+
+
+def test_a_run_goes_on_with_other_steps_while_another_one_does_what_it_needs_too(site):
+    shared = site.train("meet", note=site.note)
+    first = site.start(shared)
+    wait_until(Path(site.note).exists)
+    second = site.start(shared, site.train(seed=2))
+    wait_until(lambda: site.ask("SELECT 1 FROM step WHERE id = 'train-2' AND state = 'done'"))
+    assert site.tries() == 1
+    with Path(site.note).open("a") as stream:
+        stream.write("somebody\n")
+    ended = [site.end(process) for process in (first, second)]
+    assert [(e.code, e.states["train-1"]) for e in ended] == [(0, "DONE"), (0, "REUSED")]
+    (run,) = {path.parent.name for path in site.state.glob("runs/*/train-1.log")}
+    assert [note for step, state, note in ended[1].told if state == "WARNED"] == [
+        f"is at work in run {run}: this run waits for it, and uses what it makes"
+    ]
+    assert Path(site.note).read_text().split() == ["1", "somebody"]
+    (reasons,) = site.ask("SELECT reasons FROM step WHERE id = 'train-1' AND state = 'up to date'")
+    assert reasons == ("[]",)
+
+
+def test_whoever_waits_for_a_run_that_is_killed_does_the_step(site):
+    shared = site.train("meet", note=site.note)
+    first = site.start(shared)
+    wait_until(Path(site.note).exists)
+    second = site.start(shared)
+    wait_until(lambda: (site.state / "runs").exists() and len(list(site.state.glob("runs/*/claim"))) == 3)
+    time.sleep(0.3)
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate()
+    wait_until(lambda: site.tries() == 2)
+    with Path(site.note).open("a") as stream:
+        stream.write("somebody\n")
+    assert site.end(second).states["train-1"] == "DONE"
+
+
+def test_whoever_waits_for_a_step_that_fails_tries_it_itself(site):
+    shared = site.train("fail_in_turn", note=site.note)
+    runs = [site.start(shared) for _ in range(2)]
+    ended = sorted((site.end(process).code for process in runs), reverse=True)
+    assert (ended, site.tries()) == ([3, 0], 2)
+
+
+def test_two_runs_that_each_need_what_the_other_does_both_end(site):
+    """Each begins with the step that the other one begins last: there is nothing that they could wait for in a ring."""
+    one, two = (site.train("learn_slowly", seed=seed, note=site.note) for seed in (1, 2))
+    orders = [(one, two), (two, one)]
+    chains = [(a, dataclasses.replace(b, needs=(*b.needs, a.id))) for a, b in orders]
+    ended = [site.end(process) for process in [site.start(*chain) for chain in chains]]
+    assert [e.code for e in ended] == [0, 0]
+    assert site.tries() == 2
+
+
+def test_a_run_that_waits_for_another_one_can_be_interrupted(site):
+    shared = site.train("meet", note=site.note)
+    first = site.start(shared)
+    wait_until(Path(site.note).exists)
+    second = site.start(shared)
+    wait_until(lambda: len(list(site.state.glob("runs/*/claim"))) == 3)
+    time.sleep(0.3)
+    os.killpg(second.pid, signal.SIGINT)
+    assert site.end(second).code == 130
+    with Path(site.note).open("a") as stream:
+        stream.write("somebody\n")
+    assert site.end(first).code == 0
+    assert site.tries() == 2
+
+
+def test_two_steps_of_one_run_that_are_made_from_the_same_are_done_once(site):
+    twins = [dataclasses.replace(site.train("learn_slowly", note=site.note), id=f"train-{n}") for n in (1, 2)]
+    ended = site.run(*twins)
+    assert (ended.code, site.tries()) == (0, 1)
+    assert sorted(ended.states[step.id] for step in twins) == ["DONE", "REUSED"]
+
+
+def test_a_forced_step_waits_for_nobody(site):
+    shared = site.train("meet", note=site.note)
+    first = site.start(shared)
+    wait_until(Path(site.note).exists)
+    second = site.start(shared, force=("train-1",))
+    wait_until(lambda: site.tries() == 2)
+    with Path(site.note).open("a") as stream:
+        stream.write("somebody\n")
+    assert [site.end(process).states["train-1"] for process in (first, second)] == ["DONE", "DONE"]
 
 
 def test_a_run_at_work_is_not_taken_for_a_killed_one(site):

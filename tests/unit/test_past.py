@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -134,6 +135,11 @@ def shown(capsys, *arguments):
 
 
 # -- what would run, and why it ran ------------------------------------------------------------------------------------
+
+
+def test_the_page_of_a_run_names_the_files_that_changed(told):
+    text = (api.runs(told.spec)[0].folder / "report" / "report.html").read_text()
+    assert '<th scope="row">code, fruit.py</th><td>sha256:' in text
 
 
 def test_a_plan_says_of_each_step_what_would_become_of_it_and_why(told):
@@ -561,6 +567,106 @@ def test_a_state_folder_that_cannot_be_written_is_read(told, tmp_path):
         subprocess.run(["umount", "-l", str(site.state)], check=True)
 
 
+# -- what a run leaves that did not end by itself, and what is left when the history is gone ---------------------------
+
+
+def slow(site):
+    """The same project with a training that says that it is at work, and does not end."""
+    site.edit("code/fruit.py", "def train(", "def train(*given, **named):\n    import time\n\n    "
+              "print('epoch 3 of 900', flush=True)\n    time.sleep(600)\n\n\ndef once(")  # fmt: skip
+    return site
+
+
+def stopped(site, number, *words):
+    """A run that gets a signal while its training is at work; its exit code and its folder."""
+    before = set(site.state.glob("runs/*"))
+    process = site.clspec("run", "--local", site.spec, *words)
+    deadline = time.monotonic() + 60
+    while not any("epoch 3" in log.read_text() for log in site.state.glob("runs/*/train-seed-1.log")
+                  if log.parent not in before):  # fmt: skip
+        assert time.monotonic() < deadline, "it never began to train"
+        time.sleep(0.05)
+    process.send_signal(number)
+    process.communicate()
+    (folder,) = set(site.state.glob("runs/*")) - before
+    return process.returncode, folder
+
+
+def test_a_run_that_was_interrupted_or_killed_has_a_page_that_says_what_was_at_work(site, capsys):
+    slow(site)
+    code, folder = stopped(site, signal.SIGTERM, "--json", str(site.root / "out.json"))
+    text = (folder / "report" / "report.html").read_text()
+    assert (code, "The run was interrupted; at work: train-seed-1." in text) == (130, True)
+    assert "epoch 3 of 900" in text
+    told = json.loads((site.root / "out.json").read_text())
+    assert (told["passed"], told["run"]["exit_code"], told["run"]["failed_step"]) == (False, 130, None)
+    _, folder = stopped(site, signal.SIGKILL)
+    assert not (folder / "report").exists()
+    assert "report: the next run on this machine makes it" in shown(capsys, "show", folder.name, "--spec", site.spec)[1]
+    site.run(selection=DATA)
+    text = (folder / "report" / "report.html").read_text()
+    assert "The run was killed; at work: train-seed-1." in text
+    assert "epoch 3 of 900" in text
+    assert 'class="answer fail"' in text
+    assert f"{folder.name}/report/report.html" in shown(capsys, "show", folder.name, "--spec", site.spec)[1]
+
+
+def test_a_run_that_cannot_go_on_has_a_page_that_says_why(site):
+    shutil.rmtree(site.state / "artifacts")
+    (site.state / "artifacts").write_text("")
+    with pytest.raises(ClspecError, match="the run cannot go on: Not a directory"):
+        site.run()
+    run = api.runs(site.spec)[0]
+    assert run.exit_code == 2
+    assert "The run ended with exit code 2: the run cannot go on: Not a directory" in run.report.read_text()
+
+
+def test_a_history_that_is_gone_is_found_again_with_its_runs(site):
+    before = api.runs(site.spec)
+    steps = [api.show(run.id, site.spec).steps for run in before]
+    for path in site.state.glob("history.sqlite*"):
+        path.unlink()
+    site.run(selection=DATA)
+    assert "the run history was gone" in next(h.note for h in site.told if h.state is State.WARNED)
+    _, *after = api.runs(site.spec)
+    assert tuple(after) == before
+    assert [api.show(run.id, site.spec).steps for run in after] == steps
+    assert site.status(site.second).is_green
+
+
+@pytest.mark.parametrize("harm", ["torn", "lying", "of another", "gone"])
+def test_a_run_whose_own_account_is_no_account_is_no_pass(site, harm):
+    newest = api.runs(site.spec)[0].folder / "ended.json"
+    content = newest.read_text()
+    if harm == "gone":
+        newest.unlink()
+    else:
+        wrong = {"torn": content[:-9], "lying": content.replace('"whole":1', '"whole":"yes"'),
+                 "of another": content.replace(newest.parent.name, "20200101-000000-0000")}  # fmt: skip
+        newest.write_text(wrong[harm])
+    for path in site.state.glob("history.sqlite*"):
+        path.unlink()
+    site.run(selection=DATA)
+    assert not site.status(site.second).is_green
+
+
+def test_a_store_that_cannot_be_written_is_named_in_a_line(site):
+    site.edit("hello.yaml", "trim: 0.2", "trim: 0.3")
+    store = site.root / "store"
+    done = subprocess.run(["mount", "--bind", str(store), str(store)], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"mounting is not permitted here: {done.stderr.decode().strip()}")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(store)], check=True)
+        outcome = site.run()
+    finally:
+        subprocess.run(["umount", "-l", str(store)], check=True)
+    assert (outcome.exit_code, outcome.failed) == (3, "gate")
+    (line,) = [line for line in outcome.log.read_text().splitlines() if not line.startswith("{")]
+    assert line.startswith(f"clspec: cannot write {store}/")
+    assert line.endswith("Read-only file system")
+
+
 # -- the check for a commit --------------------------------------------------------------------------------------------
 
 
@@ -747,6 +853,94 @@ def test_whatever_is_missing_of_a_pass_is_red(site, column, value, words):
         connection.execute(f"UPDATE run SET {column} = {value} WHERE id = (SELECT max(id) FROM run)")
         connection.commit()
     assert words in red(site).what
+
+
+def ran(site, pipeline, commit, exit_code=0, verdict="pass"):
+    """Record a run of a pipeline on a commit, as the newest run was one."""
+    with closing(sqlite3.connect(site.state / "history.sqlite")) as connection:
+        connection.execute(
+            "INSERT INTO run SELECT ?, spec, ?, (SELECT max(started) + 1 FROM run), ended, ?, file, environment, "
+            "selection, whole, ?, replace(tree, ?, ?), replace(tree_at_end, ?, ?) FROM run WHERE tree LIKE ?",
+            (f"{pipeline}-{time.monotonic_ns()}", pipeline, exit_code, verdict, *(site.second, commit) * 2,
+             f"%{site.second}%"),
+        )  # fmt: skip
+        connection.commit()
+
+
+def with_two_triggers(site):
+    """A commit on which both of two pipelines passed, each started by files of its own."""
+    mining = '  - {event: code_change, paths: ["mining/**", "code/*.sql"], run: improvement}\n'
+    with Path(site.spec).open("a") as stream:
+        stream.write(mining)
+    (site.root / "mining").mkdir()
+    (site.root / "mining" / "rules.txt").write_text("one")
+    commit = site.commit("both")
+    ran(site, "regression", commit)
+    ran(site, "improvement", commit)
+    assert site.status().is_green
+
+
+def changed(site, name):
+    path = site.root / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(path.read_text() + "\n" if path.exists() else "new")
+    return site.commit(name)
+
+
+def test_a_pipeline_that_a_commit_does_not_start_need_not_run_on_it(site, capsys):
+    with_two_triggers(site)
+    both = site.git("rev-parse", "HEAD")
+    changed(site, "code/more.py")
+    commit = changed(site, "code/deep/more.sql")
+    assert {missing.pipeline for missing in site.status().missing} == {"regression"}
+    ran(site, "regression", commit)
+    found = site.status()
+    assert (found.is_green, [run.pipeline for run in found.not_started]) == (True, ["improvement"])
+    code, text = shown(capsys, "status", site.spec)
+    assert (code, f"improvement: not started by this commit; passed on {both[:12]}" in text) == (0, True)
+
+
+@pytest.mark.parametrize("name", ["mining/rules.txt", "mining/deep/er.txt", "code/new.sql", "hello.lock", "hello.yaml"])
+def test_what_a_trigger_names_and_what_says_what_passing_means_starts_it(site, name):
+    with_two_triggers(site)
+    changed(site, name)
+    commit = changed(site, "notes.txt")
+    ran(site, "regression", commit)
+    assert (red(site).pipeline, "it did not run on" in red(site).what) == ("improvement", True)
+
+
+def test_a_commit_that_starts_nothing_and_on_which_nothing_ran_is_red(site):
+    with_two_triggers(site)
+    changed(site, "notes.txt")
+    found = site.status()
+    assert (found.is_green, found.not_started) == (False, ())
+    assert [m.pipeline for m in found.missing] == ["regression", "improvement"]
+    assert "nor did anything else" in found.missing[0].what
+
+
+def test_a_later_refusal_of_the_same_is_no_pass_and_a_pass_elsewhere_is_none(site):
+    with_two_triggers(site)
+    before = site.git("rev-parse", "HEAD")
+    between = changed(site, "notes.txt")
+    ran(site, "improvement", between, 1, "fail")
+    commit = changed(site, "more.txt")
+    ran(site, "regression", commit)
+    assert "since when no path of it changed, ended with: said no" in red(site).what
+    site.git("checkout", "-q", "-b", "aside", before)
+    aside = changed(site, "aside.txt")
+    ran(site, "improvement", aside)
+    site.git("checkout", "-q", "main")
+    assert "ended with: said no" in red(site).what  # what passed is no part of this commit's past
+
+
+@pytest.mark.parametrize("paths", ["[ab]/**", "../**", "{a,b}.py", "/etc/**"])
+def test_paths_that_do_not_say_what_they_name_are_always_changed(site, paths):
+    from clspec.past.touched import Since
+
+    since = Since(site.root, site.git("rev-parse", "HEAD"), "hello.yaml")
+    assert since.is_same(site.second, ["mining/**"])
+    assert not since.is_same(site.second, ["mining/**", paths])
+    assert not since.is_same("0" * 40, ["mining/**"])
 
 
 def test_a_spec_that_no_change_of_code_triggers_is_red_and_says_so(site):

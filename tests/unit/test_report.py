@@ -9,6 +9,7 @@ import struct
 import sys
 import unicodedata
 import zlib
+from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -377,6 +378,30 @@ def test_a_run_that_failed_says_where_and_is_never_green():
     assert "ValueError: no" in text
     text = page(content(verdict="missing"), ended(3, "train"))
     assert "No model was judged." in text
+
+
+def test_a_run_that_was_stopped_says_what_was_at_work_and_is_never_green():
+    made = content(scenario(check()))
+    for code, word in ((130, "interrupted"), (137, "killed")):
+        stopped = replace(ended(code), at_work=("train-1", "train-2"), log=("train-1:", "epoch 3"))
+        text = page(made, stopped)
+        assert f"The run was {word}; at work: train-1, train-2. The next one goes on from what is done." in text
+        assert "<h2>The last lines of train-1, train-2</h2>" in text
+        assert 'class="answer fail"' in text
+        assert f"{word}, while no step was at work" in page(made, ended(code))
+        assert ran.read(stopped.plain()) == stopped
+    text = page(content(verdict="missing"), replace(ended(2), why="No space left on device: there"))
+    assert "The run ended with exit code 2: No space left on device: there. No model was judged." in text
+
+
+def test_files_of_code_that_changed_are_told_below_its_digest():
+    before, now = content(scenario(check())), content(scenario(check()))
+    now["made_by"] = {**now["made_by"], "code": "sha256:other"}
+    text = page(now, ended(), before, {"net.py": ("sha256:1", None), "new.py": (None, "sha256:2")})
+    assert '<th scope="row">code, net.py</th><td>sha256:1</td><td>not there, or not read</td>' in text
+    assert '<th scope="row">code, new.py</th><td>not there, or not read</td><td>sha256:2</td>' in text
+    assert "no file that a step is known to read" in page(now, ended(), before)
+    assert "code, net.py" not in page(before, ended(), before, {"net.py": ("sha256:1", None)})
 
 
 def test_a_part_of_a_pipeline_judged_nothing_and_is_not_green():

@@ -76,7 +76,10 @@ def test_the_verdict_goes_where_it_is_asked_for(project, runs):
 def test_the_report_itself_knows_nothing_of_the_machine(runs):
     made = runs["pass"].outputs["report"]["report"]
     assert {path.name for path in made.iterdir()} == {"junit.xml", "report.html", "report.json", "result.json"}
-    assert "Steps and times" not in (made / "report.html").read_text()
+    text = (made / "report.html").read_text()
+    assert "Steps and times" not in text
+    assert f"<title>The {len(read(made, 'report.json')['steps'])} steps of pipeline regression</title>" in text
+    assert "knows neither what became of those after it nor how long any took" in text
     assert read(made, "result.json")["run"] is None
     assert read(made, "report.json") == read(runs["pass"].report, "report.json")
     assert "Steps and times" in (runs["pass"].report / "report.html").read_text()

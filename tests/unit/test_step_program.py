@@ -655,6 +655,38 @@ def test_train_as_a_command(bench):
     assert (seed, rate, fast, name) == ("7", "--lr=0.0003", "true", "{seed}; rm -rf $HOME")
 
 
+def told_by_a_command(bench, text):
+    """A training by a command that tells so much of itself."""
+    assert train(bench).code == 0  # so that the code is there
+    bench.path("told").write_text(text)
+    script = 'echo x > "$0/model.txt"; [ ! -s "$2" ] || cp "$2" "$1"'
+    words = ["sh", "-c", script, "{model_dir}", "{metrics}", str(bench.path("told"))]
+    return train(bench, call={"entrypoint": None, "command": words, "code": bench.digest()})
+
+
+def test_a_command_tells_what_a_function_would_return(bench):
+    lines = [{"epoch": 1, "loss": 0.9}, {"epoch": 2, "loss": 0.5}, {"loss": 7, "right": 0.4}, {"loss": 0.5}]
+    ended = told_by_a_command(bench, "\n".join(json.dumps(line) for line in lines) + "\n\n")
+    assert ended.code == 0, ended.err
+    history = [{"epoch": 1.0, "loss": 0.9}, {"epoch": 2.0, "loss": 0.5}]
+    assert json.loads(bench.path("metrics").read_text()) == {"loss": 0.5, "right": 0.4, "history": history}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the command wrote no {metrics}, though it names it"),
+        ("{", "line 1 of what the command wrote to {metrics} is no JSON"),
+        ("\n[1]", "line 2 of what the command wrote to {metrics} is no JSON object"),
+        ('{"history": []}', "line 1 of what the command wrote to {metrics} says a `history`"),
+        ('{"epoch": 1, "loss": NaN}', "`{metrics}` returned nan as `history[0].loss`"),
+        ('{"loss": "low"}', "`{metrics}` returned 'low' as `loss`, which is no number"),
+    ],
+)
+def test_a_command_that_tells_something_else_fails(bench, text, said):
+    assert_said(told_by_a_command(bench, text), 3, said)
+
+
 def test_torch_loads_no_free_pickle_whatever_the_code_asks_for(bench, monkeypatch):
     torch = pytest.importorskip("torch")
     evil = bench.path("evil.pt")

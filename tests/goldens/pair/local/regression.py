@@ -540,6 +540,59 @@ run(
             "media": None,
         },
         "spec": "pair",
+        "steps": [
+            {
+                "id": "pin",
+                "kind": "pin",
+                "needs": [],
+            },
+            {
+                "id": "snapshot-golden",
+                "kind": "snapshot",
+                "needs": ["pin"],
+            },
+            {
+                "id": "snapshot-training",
+                "kind": "snapshot",
+                "needs": ["pin"],
+            },
+            {
+                "id": "train-seed-1",
+                "kind": "train",
+                "needs": ["snapshot-golden", "snapshot-training"],
+            },
+            {
+                "id": "predict-seed-1",
+                "kind": "predict",
+                "needs": ["snapshot-golden", "train-seed-1"],
+            },
+            {
+                "id": "evaluate-seed-1",
+                "kind": "evaluate",
+                "needs": ["predict-seed-1", "snapshot-golden"],
+            },
+            {
+                "id": "gate",
+                "kind": "gate",
+                "needs": ["evaluate-seed-1", "pin"],
+            },
+            {
+                "id": "register",
+                "kind": "register",
+                "needs": ["evaluate-seed-1", "gate", "pin", "predict-seed-1", "train-seed-1"],
+                "when": "outcome of gate is pass",
+            },
+            {
+                "id": "report",
+                "kind": "report",
+                "needs": ["evaluate-seed-1", "gate", "pin", "snapshot-golden", "train-seed-1"],
+            },
+            {
+                "id": "conclude",
+                "kind": "conclude",
+                "needs": ["gate", "report"],
+            },
+        ],
         "waivers": [],
     },
     inputs={"verdict": ("gate", "verdict"), "training-seed-1": ("train-seed-1", "metrics"), "metrics-seed-1": ("evaluate-seed-1", "metrics"), "standing": ("pin", "standing"), "golden": ("snapshot-golden", "data")},

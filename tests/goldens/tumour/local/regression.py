@@ -1547,6 +1547,94 @@ run(
             "media": None,
         },
         "spec": "tumour-screening",
+        "steps": [
+            {
+                "id": "pin",
+                "kind": "pin",
+                "needs": [],
+            },
+            {
+                "id": "snapshot-golden",
+                "kind": "snapshot",
+                "needs": ["pin"],
+            },
+            {
+                "id": "snapshot-training",
+                "kind": "snapshot",
+                "needs": ["pin"],
+            },
+            {
+                "id": "train-seed-1",
+                "kind": "train",
+                "needs": ["snapshot-golden", "snapshot-training"],
+            },
+            {
+                "id": "train-seed-2",
+                "kind": "train",
+                "needs": ["snapshot-golden", "snapshot-training"],
+            },
+            {
+                "id": "train-seed-3",
+                "kind": "train",
+                "needs": ["snapshot-golden", "snapshot-training"],
+            },
+            {
+                "id": "predict-seed-1",
+                "kind": "predict",
+                "needs": ["snapshot-golden", "train-seed-1"],
+            },
+            {
+                "id": "predict-seed-2",
+                "kind": "predict",
+                "needs": ["snapshot-golden", "train-seed-2"],
+            },
+            {
+                "id": "predict-seed-3",
+                "kind": "predict",
+                "needs": ["snapshot-golden", "train-seed-3"],
+            },
+            {
+                "id": "baseline",
+                "kind": "baseline",
+                "needs": ["pin", "snapshot-golden"],
+            },
+            {
+                "id": "evaluate-seed-1",
+                "kind": "evaluate",
+                "needs": ["baseline", "predict-seed-1", "snapshot-golden"],
+            },
+            {
+                "id": "evaluate-seed-2",
+                "kind": "evaluate",
+                "needs": ["baseline", "predict-seed-2", "snapshot-golden"],
+            },
+            {
+                "id": "evaluate-seed-3",
+                "kind": "evaluate",
+                "needs": ["baseline", "predict-seed-3", "snapshot-golden"],
+            },
+            {
+                "id": "gate",
+                "kind": "gate",
+                "needs": ["evaluate-seed-1", "evaluate-seed-2", "evaluate-seed-3", "pin"],
+            },
+            {
+                "id": "register",
+                "kind": "register",
+                "needs": ["evaluate-seed-1", "gate", "pin", "predict-seed-1", "train-seed-1"],
+                "when": "outcome of gate is pass",
+            },
+            {
+                "id": "report",
+                "kind": "report",
+                "needs": ["evaluate-seed-1", "evaluate-seed-2", "evaluate-seed-3", "gate", "pin", "snapshot-golden", "train-seed-1", "train-seed-2", "train-seed-3"],
+            },
+            {
+                "id": "conclude",
+                "kind": "conclude",
+                "needs": ["gate", "report"],
+            },
+        ],
         "waivers": [],
     },
     inputs={"verdict": ("gate", "verdict"), "training-seed-1": ("train-seed-1", "metrics"), "training-seed-2": ("train-seed-2", "metrics"), "training-seed-3": ("train-seed-3", "metrics"), "metrics-seed-1": ("evaluate-seed-1", "metrics"), "metrics-seed-2": ("evaluate-seed-2", "metrics"), "metrics-seed-3": ("evaluate-seed-3", "metrics"), "standing": ("pin", "standing"), "golden": ("snapshot-golden", "data")},
