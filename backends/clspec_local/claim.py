@@ -40,6 +40,19 @@ def claim(folder: Path) -> int | None:
     return descriptor
 
 
+def run_of(process: int, runs: Path, history: History, asking: str) -> str:
+    """The run that a process has claimed, as far as that can be seen from here; nothing if none is found.
+
+    The run that asks is not looked at: to close its claim's file anywhere in its process would end the claim.
+    """
+    if process > 0:
+        for run in history.unended():
+            with suppress(OSError):
+                if run != asking and held_by(runs / run) == process:
+                    return run
+    return ""
+
+
 def held_by(folder: Path) -> int:
     """The process that has claimed a run's folder, asked without claiming it; see `turns.holder`.
 

@@ -10,24 +10,26 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clspec import graph
 from clspec.backend import Happening, Interrupted, Outcome, State
 from clspec.diagnostic import ClspecError, StepFailed, UsageError
-from clspec.plan import Isolation, Kind
+from clspec.plan import Isolation
 from clspec.selection import chosen
-from clspec_local import account, page, partial, reasons, records
+from clspec_local import account, page, partial, reasons
 from clspec_local.artifacts import Result, Results
 from clspec_local.budget import Budget, lacking, machine
 from clspec_local.call import arguments
-from clspec_local.claim import RUNS, WORK, claim, close_account, held_by, tidy
+from clspec_local.claim import RUNS, WORK, claim, close_account, run_of, tidy
+from clspec_local.come_to import Finished
 from clspec_local.history import NAME, Beginning, History, HistoryDamaged, Over
 from clspec_local.interruption import asked_to_end
+from clspec_local.ledger import Ledger
 from clspec_local.made_from import Making
 from clspec_local.memory import OutOfMemory
 from clspec_local.process import Warmth, Work
+from clspec_local.provided import have_resources, have_secrets
 from clspec_local.stamps import Stamps
 from clspec_local.turns import Turns
 from clspec_local.urgency import urgency
@@ -45,13 +47,6 @@ if TYPE_CHECKING:
     from clspec_local.process import Ended
 
 _OVER = {State.DONE, State.REUSED, State.SKIPPED, State.TAKEN, State.LEFT_OUT}
-_PUT_OFF = {State.REUSED, State.SKIPPED, State.NOT_RUN, State.TAKEN, State.LEFT_OUT}
-"""What is told of these steps is recorded with the next thing that happens."""
-_INTERRUPTED = 130
-_CHEAP = 1.0
-"""Seconds; what took less is not worth a wait for the disk, since a loss of power costs no more than to do it again."""
-_WRITE_EVERY = 1.0
-"""Seconds after which what was put off is recorded while steps are at work."""
 
 
 class RunError(ClspecError):
@@ -106,13 +101,8 @@ class Engine:
         self._again: list[tuple[float, str, str | None]] = []
         """A heap of when a step that died may be tried again."""
         self._turns = Turns(place.state)
-        self._unwritten: list[Over] = []
-        """What is to be recorded and would cost nothing if it were lost."""
-        self._written = clock()
         self._made_from: dict[str, str] = {}
         """The key of each step whose turn has come, kept under it or not."""
-        self._new_parts: dict[str, str] = {}
-        """Keys whose parts are to be recorded, and the parts' texts."""
         self._why: dict[str, tuple[tuple[str, ...], str]] = {}
         """Why a step runs, and the run that it is compared with."""
         self._run = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(2).hex()}"
@@ -127,8 +117,8 @@ class Engine:
             ClspecError: the state folder or the history cannot be used.
             Interrupted: it was asked to end, and every process has ended.
         """
-        self._have_secrets()
-        self._have_resources()
+        have_secrets(self._steps, self._chosen.steps, self._own)
+        self._see_resources()
         if threading.current_thread() is not threading.main_thread():
             message = "a run is begun from the main thread: only there does Python hear the signals that ask it to end"
             raise UsageError(message)
@@ -145,29 +135,20 @@ class Engine:
             raise Interrupted(outcome)
         return outcome
 
-    def _have_secrets(self) -> None:
-        mine = (step for step in self._steps if step.id in self._chosen.steps and not step.always)
-        needed = (secret.env for step in mine for secret in step.secrets)
-        missing = sorted({name for name in needed if name not in self._own})
-        if missing:
-            message = "the spec's secrets are read from variables that are not set: " + ", ".join(missing)
-            raise UsageError(message)
-
-    def _have_resources(self) -> None:
+    def _see_resources(self) -> None:
         """Say which steps want more than there is; refuse them if that is how it is wanted."""
+        if self._strict:
+            have_resources(self._steps, self._machine)
         for step, wanted in lacking(self._steps, self._machine):
-            if self._strict:
-                message = f"step `{step.id}` asks for {wanted}, and the run is strict about resources"
-                raise UsageError(message)
-            self._watch(
-                Happening(step=step.id, state=State.WARNED, note=f"asks for {wanted}: it runs with what is there")
-            )
+            note = f"asks for {wanted}: it runs with what is there"
+            self._watch(Happening(step=step.id, state=State.WARNED, note=note))
 
     def _recorded(self) -> tuple[Outcome, bool]:
         """The run, from its first to its last line in the history, and whether it was interrupted."""
         self._stamps = Stamps(self._place.state / "stamps.sqlite")
         self._making = Making(self._place.code, self._stamps)
         self._kept = Results(self._place.state, self._history, self._stamps)
+        self._ledger = Ledger(self._run, self._place.state, self._history)
         self._looking = reasons.Looking(self._history, self._plan.name, self._pipeline.name, self._occasion.environment)
         taken = partial.taken(self._steps, self._chosen, self._looking, self._kept)
         self._folder.mkdir(parents=True)
@@ -242,14 +223,22 @@ class Engine:
         assert self._failed or asked or not rest  # a run is green only if all of it is over
         for step in rest:
             self._over(step, State.NOT_RUN)
-        self._write()
-        verdict = self._verdict()
-        outcome = self._outcome(self._failed[1] if self._failed else self._unsaid(verdict))
+        self._ledger.write()
+        finished = Finished(
+            run=self._run,
+            folder=self._folder,
+            steps=self._pipeline.steps,
+            mine=self._chosen.steps,
+            is_whole=self._chosen.is_whole,
+            states=self._states,
+            results=self._results,
+            failed=self._failed,
+            interrupted=bool(asked),
+        )
+        outcome = finished.outcome()
         look = self._occasion.look
         tree = look() if look else None
-        if asked:
-            outcome = replace(outcome, exit_code=_INTERRUPTED)
-        self._history.end(self._run, outcome.exit_code, verdict, tree)
+        self._history.end(self._run, outcome.exit_code, finished.verdict(), tree)
         account.end(self._folder, self._history.run(self._run), self._history.steps(self._run))
         return outcome, bool(asked)
 
@@ -306,8 +295,7 @@ class Engine:
         parts = self._making.parts(step, partial.digests(step, self._results))
         key, text = reasons.key_of(parts)
         self._made_from[step.id] = key
-        if not self._history.knows_parts(key):
-            self._new_parts[key] = text
+        self._ledger.made_from(key, text)
         forced = step.id in self._occasion.selection.force
         if step.pure and not forced and (found := self._kept.find(step, key)):
             self._results[step.id] = found
@@ -355,11 +343,8 @@ class Engine:
         process = self._turns.holder(key)
         if process == 0:
             return ""
-        for run in self._history.unended():
-            with suppress(OSError):
-                if run != self._run and held_by(self._folder.parent / run) == process > 0:
-                    return f"run {run}"
-        return "another run"
+        run = run_of(process, self._folder.parent, self._history, self._run)
+        return f"run {run}" if run else "another run"
 
     def _free(self, key: str | None) -> None:
         """Let others have a key whose step is over, those of this run first."""
@@ -410,8 +395,7 @@ class Engine:
         waits += [max(0.0, self._again[0][0] - now)] if self._again else []
         waits += [0.0] if self._come and self._pending() else []
         waits += [self._turns.until_next_look(now)] if self._turns and self._pending() else []
-        if now - self._written > _WRITE_EVERY:
-            self._write()
+        self._ledger.write_in_time(now)
         poll = select.poll()
         poll.register(self._asked.descriptor, select.POLLIN)
         there = {working.process.fileno(): working for working in self._working.values()}
@@ -493,35 +477,13 @@ class Engine:
             parameters=made.parameters if made else {},
             made_in=self._run if state is State.DONE else made.made_in if made else "",
         )
-        if state in _PUT_OFF:
-            self._unwritten.append(over)
-        else:
-            if state is State.DONE and key and made:
-                records.note(self._place.state, key, over.kind, made.digests, made.parameters, self._run)
-            with self._history.together("NORMAL" if seconds < _CHEAP else "FULL"):
-                self._write()
-                if state is State.DONE and key and made:
-                    self._history.keep(key, over.kind, made.digests, made.parameters, self._run)
-                self._history.step(self._run, over)
+        self._ledger.over(over, key if state is State.DONE else None)
         self._watch(Happening(step=step.id, state=state, seconds=seconds, note=note))
         if state in _OVER:
             for name in self._followers[step.id]:
                 self._open[name] -= 1
                 if not self._open[name] and not self._by_id[name].always and name in self._chosen.steps:
                     self._come.append(self._by_id[name])
-
-    def _write(self) -> None:
-        """Record what has been put off."""
-        if not self._unwritten and not self._new_parts:
-            return
-        with self._history.together("NORMAL"):
-            for key, text in self._new_parts.items():
-                self._history.made_from(key, text)
-            for over in self._unwritten:
-                self._history.step(self._run, over)
-        self._unwritten.clear()
-        self._new_parts.clear()
-        self._written = clock()
 
     # -- ending the run ----------------------------------------------------------------------------------------------
 
@@ -538,50 +500,6 @@ class Engine:
         if self._asked:
             for working in stopped:
                 self._over(working.step, State.FAILED, seconds=working.process.seconds, note=page.INTERRUPTED)
-
-    def _outcome(self, exit_code: int) -> Outcome:
-        failed = self._failed[0] if self._failed else ""
-        return Outcome(
-            exit_code=exit_code,
-            run=self._run,
-            folder=self._folder,
-            verdict=self._path("gate", "verdict"),
-            report=self._report(),
-            outputs={s.id: self._results[s.id].paths for s in self._pipeline.steps if s.id in self._results},
-            failed=failed,
-            log=self._folder / f"{failed}.log" if failed else None,
-            is_whole=self._chosen.is_whole,
-        )
-
-    def _verdict(self) -> str:
-        """The gate's word, if it has judged in this run; `skipped` where there was nothing to judge."""
-        for step in self._steps:
-            if step.kind is Kind.GATE and self._states.get(step.id) in {State.DONE, State.REUSED}:
-                return self._results[step.id].parameters.get("outcome", "")
-            if step.kind is Kind.GATE and self._states.get(step.id) is State.SKIPPED:
-                return "skipped"
-        return ""
-
-    def _unsaid(self, verdict: str) -> int:
-        """The exit code of a run in which no step failed: where no last step speaks, the gate does."""
-        if any(step.kind is Kind.CONCLUDE and step.id in self._chosen.steps for step in self._steps):
-            return 0
-        return 0 if verdict in {"", "skipped", "pass"} else 1
-
-    def _report(self) -> Path | None:
-        """The report, put beside the run's logs, where a person finds it."""
-        made = self._path("report", "report")
-        if made is None:
-            return None
-        place = self._folder / "report"
-        shutil.copytree(made, place)
-        return place
-
-    def _path(self, kind: str, output: str) -> Path | None:
-        for step in self._steps:
-            if step.kind.value == kind and step.id in self._results:
-                return self._results[step.id].paths[output]
-        return None
 
 
 def _said(error: OSError) -> str:
