@@ -1,10 +1,15 @@
 """What holds for every test: none leaves the process other than it found it."""
 
 import os
+import signal
 import sys
 
 import pytest
 from servers import s3, uri  # noqa: F401  # fixtures
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell begins what stands before its `&` so, and whatever a test begins would inherit it and be deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
