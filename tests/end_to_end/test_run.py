@@ -355,6 +355,10 @@ class Terminal:
     def type(self, content):
         os.write(self.master, content)
 
+    def until(self, words):
+        while words not in self.shown:
+            self.shown += os.read(self.master, 4096)
+
     def end(self):
         with contextlib.suppress(OSError):  # the terminal is gone when its last process is
             while content := os.read(self.master, 4096):
@@ -386,6 +390,9 @@ def test_ctrl_c_in_a_terminal_ends_everything_and_the_next_run_goes_on(project):
     )
     terminal = Terminal(project.command("--jobs", "1"), project.root)
     wait_until(note.exists)
+    terminal.type(b"\x03")
+    terminal.until(b"Ctrl-C again stops now")
+    assert all(alive(int(pid)) for pid in note.read_text().split()), "what is at work is to be finished"
     terminal.type(b"\x03")
     assert terminal.end() == 130
     pids = [int(pid) for pid in note.read_text().split()]
