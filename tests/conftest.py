@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from importlib.machinery import SourceFileLoader
 
 import pytest
 from servers import s3, uri  # noqa: F401  # fixtures
@@ -17,8 +18,10 @@ def the_process_as_it_was():
     """Steps run in a process of their own and may set it up for user code; a test that calls one runs in this one."""
     environment, path = dict(os.environ), list(sys.path)
     flags = sys.dont_write_bytecode, sys.pycache_prefix
+    looks_at_caches = SourceFileLoader.path_stats
     yield
     os.environ.clear()
     os.environ.update(environment)
     sys.path[:] = path
     sys.dont_write_bytecode, sys.pycache_prefix = flags
+    SourceFileLoader.path_stats = looks_at_caches

@@ -26,8 +26,8 @@ def lint(text: str, path: str = "manifest.yaml", schemas: Sequence[str] = ()) ->
     """What is wrong with the Argo objects in a text, and with accounts and their rights beside them.
 
     Objects of other kinds are not looked at. `path` is the file as the user named it. A text without any object that
-    is judged is an error. Names
-    and types of fields are those of the files `schemas`, else of hera's models; where neither is there, that is told.
+    is judged is an error. Names and types of fields are those of the files `schemas`, else of hera's models; where
+    neither is there, that is told.
 
     Raises:
         UsageError: a file of `schemas` is no schema.

@@ -38,7 +38,7 @@ class Since:
     def is_same(self, earlier: str, paths: Iterable[str]) -> bool:
         """Whether a commit comes before this one, and no file that the paths name differs, nor the spec or its lock."""
         patterns = [self._pattern(path) for path in paths]
-        if any(pattern is None for pattern in patterns):
+        if not patterns or None in patterns:
             return False
         try:
             git(self.top, "merge-base", "--is-ancestor", earlier, self.commit)

@@ -56,7 +56,7 @@ def files(found: Mapping[str, tuple[str | None, str | None]]) -> Iterator[Change
     for name, (before, now) in found.items():
         yield Change(what=f"code, {name}", before=before or _UNREAD, now=now or _UNREAD)
     if not found:
-        yield Change(what="code, by file", before="", now="no file that a step is known to read")
+        yield Change(what="code, by file", before="", now="no file that a step which is over has read")
 
 
 def _known(made_by: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,6 +63,11 @@ class Ran:
         """Whether it ended neither by itself nor by one of its steps: it was interrupted, or killed."""
         return self.exit_code in {INTERRUPTED, KILLED}
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether nobody saw its end, so that `seconds` go to its last sign of life."""
+        return self.exit_code == KILLED
+
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
         found = {name: getattr(self, name) for name in _OF_A_RUN}

@@ -941,6 +941,7 @@ def test_paths_that_do_not_say_what_they_name_are_always_changed(site, paths):
     assert since.is_same(site.second, ["mining/**"])
     assert not since.is_same(site.second, ["mining/**", paths])
     assert not since.is_same("0" * 40, ["mining/**"])
+    assert not since.is_same(site.second, []), "of nothing that is named, nothing is known"
 
 
 def test_a_spec_that_no_change_of_code_triggers_is_red_and_says_so(site):

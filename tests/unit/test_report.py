@@ -390,6 +390,8 @@ def test_a_run_that_was_stopped_says_what_was_at_work_and_is_never_green():
         assert 'class="answer fail"' in text
         assert f"{word}, while no step was at work" in page(made, ended(code))
         assert ran.read(stopped.plain()) == stopped
+    assert "last heard of after <b>" in page(content(verdict="missing"), ended(137))
+    assert "took <b>" in page(content(verdict="missing"), ended(130))
     text = page(content(verdict="missing"), replace(ended(2), why="No space left on device: there"))
     assert "The run ended with exit code 2: No space left on device: there. No model was judged." in text
 
@@ -400,7 +402,7 @@ def test_files_of_code_that_changed_are_told_below_its_digest():
     text = page(now, ended(), before, {"net.py": ("sha256:1", None), "new.py": (None, "sha256:2")})
     assert '<th scope="row">code, net.py</th><td>sha256:1</td><td>not there, or not read</td>' in text
     assert '<th scope="row">code, new.py</th><td>not there, or not read</td><td>sha256:2</td>' in text
-    assert "no file that a step is known to read" in page(now, ended(), before)
+    assert "no file that a step which is over has read" in page(now, ended(), before)
     assert "code, net.py" not in page(before, ended(), before, {"net.py": ("sha256:1", None)})
 
 
