@@ -219,7 +219,12 @@ class Dataset:
         while True:
             newest = self.newest()
             allowed = fresh.filter(pc.invert(self._is_blocked(fresh.column(shape.key), newest)))
-            known = self._known(newest, shape)
+            try:
+                known = self._known(newest, shape)
+            except Erased:
+                if self.newest() == newest:
+                    raise
+                continue  # an erasure came in between: there is a newer one to append to
             new, conflicts = compared(known, allowed, shape.key)
             judge(conflicts)
             made = Appended(

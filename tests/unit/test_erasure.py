@@ -152,6 +152,23 @@ def test_erasing_while_others_append(tmp_path):
     assert set(keys(found, found.newest())) == {"first", *(f"k{n}" for n in range(5, 20))}
 
 
+def test_an_append_that_an_erasure_overtakes_goes_on_from_there(tmp_path, monkeypatch):
+    found = Dataset(storage_at(str(tmp_path)), "spec", "d")
+    found.append(rows("first", "personal"), SHAPE, "x")
+    known, overtaken = Dataset._known, []
+
+    def overtaking(dataset, newest, shape):
+        if not overtaken:
+            overtaken.append(newest)
+            erase(found, ["personal"], "")
+        return known(dataset, newest, shape)
+
+    monkeypatch.setattr(Dataset, "_known", overtaking)
+    assert found.append(rows("second", "personal"), SHAPE, "x").blocked == 1
+    assert overtaken
+    assert sorted(keys(found, found.newest())) == ["first", "second"]
+
+
 # -- collection --------------------------------------------------------------------------------------------------------
 
 NOW = datetime.now(UTC)
