@@ -94,8 +94,10 @@ def run(folder: Path, *more: str) -> Cost:
 
 
 def fresh(folder: Path, *more: str) -> Cost:
-    shutil.rmtree(folder / ".clspec", ignore_errors=True)
-    return run(folder, *more)
+    """A run in a copy of a folder: ext4 looks through all that was deleted in the last seconds for each new file."""
+    copy = folder.with_name(f"{folder.name}-{time.monotonic_ns()}")
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".clspec"))
+    return run(copy, *more)
 
 
 # -- peers -------------------------------------------------------------------------------------------------------------
@@ -173,8 +175,7 @@ def has(name: str) -> bool:
 
 
 def peer(name: str, scratch: Path, count: int) -> tuple[Path, list[str]]:
-    folder = scratch / f"{name}-{count}"
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = scratch / f"{name}-{count}-{time.monotonic_ns()}"
     (folder / "out").mkdir(parents=True)
     return folder, PEERS[name][0](folder, count)
 
@@ -355,32 +356,30 @@ NOTHING = ("sh", "-c", "'echo $0 > /dev/null'", "1")
 """What the command of the step does, without the step."""
 
 
-def proving_make(scratch: Path, step: Step, command: list[str]) -> Callable[[int], list[str]]:
-    """A Makefile whose rules do what a training by a command does: code, data and golden rows are proven."""
-    state = scratch / "command-2" / ".clspec"
+def proving_make(scratch: Path, step: Step, command: list[str], state: Path) -> Callable[[int], Cost]:
+    """Runs a Makefile whose rules do what a training by a command does: code, data and golden rows are proven."""
     (run, *_) = recall.runs(state)
     lies = {(s.id, name): made.place for s in recall.steps(state, run.id) for name, made in s.outputs.items()}
     read = [f"--in {entry.name}={lies[entry.step, entry.output]}" for entry in step.inputs]
-    folder = scratch / "proving"
-    folder.mkdir(exist_ok=True)
     config = planned.msgspec.json.decode(step.config)
     config["call"] = {**config["call"], "entrypoint": None, "command": command}
-    (folder / "config.json").write_text(canonical(config))
+    (scratch / "config.json").write_text(canonical(config))
     program = (
-        f"{sys.executable} -P -m clspec.step train --config @config.json --code {scratch}/project/code --store store"
+        f"{sys.executable} -P -m clspec.step train --config @{scratch}/config.json "
+        f"--code {scratch}/project/code --store store"
     )
 
-    def rules(count: int) -> list[str]:
-        made = "".join(
+    def made(count: int) -> Cost:
+        folder = scratch / f"proving-{time.monotonic_ns()}"
+        folder.mkdir()
+        rules = "".join(
             f"{n}/metrics:\n\t@{program} {' '.join(read)} --out model={n}/model --out metrics=$@ > /dev/null\n"
             for n in range(count)
         )
-        (folder / "Makefile").write_text(f"all: {' '.join(f'{n}/metrics' for n in range(count))}\n{made}")
-        for n in range(count):
-            shutil.rmtree(folder / str(n), ignore_errors=True)
-        return ["make", "-s"]
+        (folder / "Makefile").write_text(f"all: {' '.join(f'{n}/metrics' for n in range(count))}\n{rules}")
+        return cost(["make", "-s"], folder)
 
-    return rules
+    return made
 
 
 def user_steps(scratch: Path, table: Table, rounds: int) -> None:
@@ -420,9 +419,10 @@ def user_steps(scratch: Path, table: Table, rounds: int) -> None:
             few.append(cost(*reversed(peer("make", scratch, 2))))
             many.append(cost(*reversed(peer("make", scratch, 302))))
         table.row("a training by a command, CPU", commands.cpu, (least(many).cpu - least(few).cpu) / 300, "make", 2.0)
-        same = proving_make(scratch, steps["train-seed-1"], command)
-        few = [cost(same(2), scratch / "proving") for _ in range(rounds)]
-        many = [cost(same(12), scratch / "proving") for _ in range(rounds)]
+        run(plan_of(2, "command", Isolation.FORK, by_command=True), *place)
+        same = proving_make(scratch, steps["train-seed-1"], command, scratch / "command-2" / ".clspec")
+        few = [same(2) for _ in range(rounds)]
+        many = [same(12) for _ in range(rounds)]
         proven = (least(many).cpu - least(few).cpu) / 10
         table.row("the same, CPU", commands.cpu, proven, "make that has the same proven")
     bare = least(

@@ -1,4 +1,4 @@
-"""A step as a call of the step program: what it is told on its command line, and what it tells in its log."""
+"""A step as a call of the step program: what it is told, and what it tells in its log."""
 
 from __future__ import annotations
 
@@ -23,28 +23,50 @@ _TAIL = 64 * 1024
 """So many bytes of a log's end are looked at for progress."""
 
 
-def arguments(step: Step, place: Workplace, occasion: Occasion, results: Mapping[str, Result], made: Path) -> list[str]:
-    """The command line of a step that writes what it makes into the folder `made`."""
+def said(step: Step, place: Workplace, occasion: Occasion, results: Mapping[str, Result], made: Path) -> dict[str, Any]:
+    """What a step that writes into the folder `made` is told, by the step program's own names for it."""
     config = step.config
     if len(config) > _LONGEST:
         made.mkdir(parents=True, exist_ok=True)
         file = made / ".config.json"
         file.write_text(config, encoding="ascii")
         config = f"@{file}"
-    found = [step.kind.value, "--config", config, "--store", place.store, "--progress"]
-    found += ["--code", str(place.code), "--folder", str(place.folder)]
+    found: dict[str, Any] = {
+        "kind": step.kind.value,
+        "config": config,
+        "store": place.store,
+        "code": str(place.code),
+        "folder": str(place.folder),
+        "progress": True,
+        "inputs": [
+            f"{entry.name}={results[entry.step].paths[entry.output]}"
+            for entry in step.inputs
+            if entry.step in results or not entry.optional
+        ],
+        "outputs": [f"{artifact.name}={made / artifact.name}" for artifact in step.outputs],
+        "parameters": [f"{name}={made / PARAMETERS / name}" for name in step.parameters],
+    }
     if not step.pure:  # what is kept by its content may know nothing of the run that made it
-        found += ["--as-of", occasion.as_of]
+        found["as_of"] = occasion.as_of
         if occasion.allow_both:
-            found += ["--allow-both", json.dumps({"by": occasion.allow_both.by, "why": occasion.allow_both.why})]
-    for entry in step.inputs:
-        if entry.optional and entry.step not in results:
-            continue
-        found += ["--in", f"{entry.name}={results[entry.step].paths[entry.output]}"]
-    for artifact in step.outputs:
-        found += ["--out", f"{artifact.name}={made / artifact.name}"]
-    for name in step.parameters:
-        found += ["--out-param", f"{name}={made / PARAMETERS / name}"]
+            found["allow_both"] = json.dumps({"by": occasion.allow_both.by, "why": occasion.allow_both.why})
+    return found
+
+
+_FLAGS = {"inputs": "--in", "outputs": "--out", "parameters": "--out-param"}
+
+
+def arguments(said: Mapping[str, Any]) -> list[str]:
+    """The same as the step program's command line."""
+    found = [said["kind"]]
+    for name, value in said.items():
+        if name in _FLAGS:
+            for each in value:
+                found += [_FLAGS[name], each]
+        elif value is True:
+            found.append(f"--{name}")
+        elif name != "kind":
+            found += [f"--{name.replace('_', '-')}", value]
     return found
 
 

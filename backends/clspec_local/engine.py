@@ -20,7 +20,7 @@ from clspec.selection import chosen
 from clspec_local import account, page, partial, reasons
 from clspec_local.artifacts import Result, Results
 from clspec_local.budget import Budget, lacking, machine
-from clspec_local.call import arguments
+from clspec_local.call import said
 from clspec_local.claim import RUNS, WORK, claim, close_account, run_of, tidy
 from clspec_local.come_to import Finished
 from clspec_local.history import NAME, Beginning, History, HistoryDamaged, Over
@@ -33,7 +33,7 @@ from clspec_local.provided import have_resources, have_secrets
 from clspec_local.stamps import Stamps
 from clspec_local.turns import Turns
 from clspec_local.urgency import urgency
-from clspec_local.variables import RUN, environment, of_warmth
+from clspec_local.variables import environment, of_warmth
 from clspec_local.working import LOOK_EVERY, Working, clock, judge
 
 if TYPE_CHECKING:
@@ -362,15 +362,17 @@ class Engine:
 
     def _start(self, step: Step, key: str | None, share: Share) -> None:
         made = self._folder / WORK / step.id  # the step makes it, if it has something to leave there
-        variables = environment(
-            self._own, [secret.env for secret in step.secrets], share.threads, self._place.store, step.config
+        names = [secret.env for secret in step.secrets]
+        variables, secrets = environment(
+            self._own, str(self._folder), share.threads, names, self._place.store, step.config
         )
         if self._hides_gpus:  # where some ask for GPUs, nobody else sees those
             variables["CUDA_VISIBLE_DEVICES"] = ",".join(share.gpus)
         work = Work(
             kind=step.kind,
-            arguments=arguments(step, self._place, self._occasion, self._results, made),
-            variables={**variables, RUN: str(self._folder)},
+            said=said(step, self._place, self._occasion, self._results, made),
+            variables=variables,
+            secrets=secrets,
             log=self._log(step),
             cold=step.isolation is Isolation.SPAWN or bool(share.gpus),
             threads=share.threads,

@@ -10,14 +10,15 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clspec.plan import Kind
 from clspec_local import wire
+from clspec_local.call import arguments
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 Levels = tuple[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], ...]
 """What a warm process has loaded, level by level: modules, and variables that were set before them."""
@@ -32,11 +33,12 @@ _LATE = {Kind.REPORT: ("jinja2",)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a step's process is given: the step program's arguments, its variables, its log, and how it is begun."""
+    """What a step's process is given: what the step program is told, variables, secrets, its log, how it is begun."""
 
     kind: Kind
-    arguments: Sequence[str]
+    said: Mapping[str, Any]
     variables: Mapping[str, str]
+    secrets: Mapping[str, str]
     log: Path
     cold: bool
     """Whether it gets a Python of its own instead of a fork: it uses CUDA, or its spec says so."""
@@ -178,8 +180,9 @@ class Process:
         self._levels = wanted
         self._channel = self._warmth.slot(wanted)
         message = {
-            "arguments": list(self._work.arguments),
+            "said": dict(self._work.said) if wanted else arguments(self._work.said),
             "variables": dict(self._work.variables),
+            "secrets": dict(self._work.secrets),
             "log": str(self._work.log),
             "spawn": not wanted,
             "threads": self._work.threads,

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from clspec_local import wire
+from clspec_local.interruption import ASKING
 
 if TYPE_CHECKING:
     import socket
@@ -35,6 +36,8 @@ _GRACE = 3.0
 """Seconds between the polite signal to end and the other one."""
 _PATIENCE = 10.0
 """Seconds to wait for killed processes, which a hanging file system may hold."""
+_had: dict[str, str] = {}
+"""The variables of the last step that was forked from this process."""
 
 
 def supervise(work: dict[str, Any], scratch: str, channel: socket.socket) -> bool:
@@ -167,8 +170,8 @@ def _ask_to_end(worker: int) -> float:
 
 def _cold(work: dict[str, Any], scratch: str) -> Callable[[], int]:
     """The step as a Python of its own, in which this process will be replaced."""
-    program = [sys.executable, "-P", "-X", "faulthandler", "-m", "clspec.step", *work["arguments"]]
-    variables = {**work["variables"], "TMPDIR": scratch}  # so that nothing is left where all programs write
+    program = [sys.executable, "-P", "-X", "faulthandler", "-m", "clspec.step", *work["said"]]
+    variables = {**work["variables"], **work["secrets"], "TMPDIR": scratch}
     return lambda: os.execve(program[0], program, variables)  # noqa: S606
 
 
@@ -176,22 +179,29 @@ def _warm(work: dict[str, Any], scratch: str) -> Callable[[], int]:
     """The step in what is loaded here, made ready as far as may be: after the fork it copies each page it touches."""
     from clspec.step import program  # noqa: PLC0415  # a warm process has it loaded, a cold one never
 
-    given = program.parser().parse_args(work["arguments"])
-    wanted, there = {**work["variables"], "TMPDIR": scratch}, dict(os.environ)
-    gone = there.keys() - wanted.keys()
-    new = {name: value for name, value in wanted.items() if there.get(name) != value}
-    threads = int(work["threads"])
+    given = program.told(work["said"])
+    _have({**work["variables"], "TMPDIR": scratch})  # so that nothing is left where all programs write
+    secrets, threads = work["secrets"], int(work["threads"])
 
     def step() -> int:
-        for name in gone:
-            del os.environ[name]
-        os.environ.update(new)
-        tempfile.tempdir = None
-        faulthandler.enable(2)  # the lines at which a fatal signal struck
+        if secrets:  # of this step alone, so that no warm process has them
+            os.environ.update(secrets)
         _diverge(threads)
         return program.carry_out(given)
 
     return step
+
+
+def _have(variables: dict[str, str]) -> None:
+    """Have these variables and no others; most often they are those of the step before."""
+    global _had  # noqa: PLW0603  # what this process has is known nowhere else without reading all of it
+    if variables == _had:
+        return
+    for name in os.environ.keys() - variables.keys():
+        del os.environ[name]
+    os.environ.update(variables)
+    tempfile.tempdir = None
+    _had = variables
 
 
 def _work(work: dict[str, Any], step: Callable[[], int], supervisor: int, channel: socket.socket) -> NoReturn:
@@ -201,9 +211,8 @@ def _work(work: dict[str, Any], step: Callable[[], int], supervisor: int, channe
         os.setpgid(0, 0)
         _redirect(work["log"])
         channel.close()
-        _default_signals()
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _die_with(supervisor)
-        _be_the_first_to_go()
         code = step()
     except BaseException:  # noqa: BLE001  # nothing may unwind into the frames above
         traceback.print_exc()
@@ -238,13 +247,6 @@ def _maps() -> list[str]:
     return []
 
 
-def _default_signals() -> None:
-    """Undo what the warm process does with signals; SIGPIPE stays as in every Python program."""
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def _die_with(parent: int) -> None:
     """Ask the kernel to end this process when the one above does."""
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -253,7 +255,7 @@ def _die_with(parent: int) -> None:
 
 
 def _be_the_first_to_go() -> None:
-    """If memory runs out, let the kernel take the step and not the engine."""
+    """If memory runs out, let the kernel take what is below the engine, of which a step is the largest."""
     with suppress(OSError):
         descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
         try:
@@ -279,8 +281,16 @@ def _redirect(log: str) -> None:
 
 
 def set_the_scene() -> None:
-    """Be, once and for all that are forked from here, what a step wants that changes nothing for a warm process."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    """Be, once and for all that are forked from here, what a step wants that changes nothing for a warm process.
+
+    What asks a program to end is the step's business, which is asked and waited for: a warm process blocks it, and a
+    step lets it through again. SIGPIPE stays as in every Python program.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, (*ASKING, signal.SIGQUIT))
+    _be_the_first_to_go()
+    faulthandler.enable(2)  # the lines at which a fatal signal struck
     sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)

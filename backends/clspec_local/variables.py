@@ -21,16 +21,18 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _PASSIVE = {"OMP_WAIT_POLICY": "passive"}
 
 
-def environment(own: Mapping[str, str], secrets: Sequence[str], threads: int, *uris: str) -> dict[str, str]:
-    """The variables of a step: what programs need to run, its secrets by name, its threads, and nothing else.
+def environment(
+    own: Mapping[str, str], run: str, threads: int, secrets: Sequence[str], *uris: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The variables of a step: what programs need to run, and, apart from them, what this step alone may know.
 
-    The cloud's credentials are passed on only where one of the URIs leads into that cloud.
+    That is its secrets by name, and the cloud's credentials where one of the URIs leads into that cloud.
     """
-    found = _plain(own)
+    found = {**_plain(own), **dict.fromkeys(_THREADS, str(threads)), **_PASSIVE, RUN: run}
+    alone = [name for name in secrets if name in own]
     if any("s3://" in uri for uri in uris):
-        found |= {name: value for name, value in own.items() if name.startswith("AWS_")}
-    found |= {name: own[name] for name in secrets if name in own}
-    return {**found, **dict.fromkeys(_THREADS, str(threads)), **_PASSIVE}
+        alone += [name for name in own if name.startswith("AWS_")]
+    return found, {name: own[name] for name in alone if name not in found}
 
 
 def of_warmth(own: Mapping[str, str], run: str) -> dict[str, str]:

@@ -14,15 +14,14 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clspec.diagnostic import ClspecError, UsageError
 from clspec.plan import Kind
-from clspec.step import content
 from clspec.step.job import Job, Paths
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 OWN_FAULT = 2
 _RUN = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]*")
@@ -51,9 +50,31 @@ def carry_out(given: argparse.Namespace) -> int:
         return OWN_FAULT
 
 
+def told(said: Mapping[str, Any]) -> argparse.Namespace:
+    """What `parser` makes of a command line that says this, by its names, without the line; unknown names are refused.
+
+    Raises:
+        KeyError: it has no such name.
+    """
+    found = {**unsaid()}
+    for name, value in said.items():
+        found[name] = Path(value) if isinstance(value, str) and name in _PATHS else value
+    if len(found) > len(unsaid()):
+        raise KeyError(*(said.keys() - unsaid().keys()))
+    return argparse.Namespace(**found)
+
+
+_PATHS = frozenset({"code", "folder", "digest"})
+
+
 @cache
+def unsaid() -> Mapping[str, Any]:
+    """What holds where nothing is said; a process from which steps are forked has it made before."""
+    return vars(parser().parse_args([Kind.PIN.value, "--config", "", "--store", ""]))
+
+
 def parser() -> argparse.ArgumentParser:
-    """What the program may be told; a process from which steps are forked has it made before."""
+    """What the program may be told."""
     made = argparse.ArgumentParser(prog="python -m clspec.step", description=__doc__, allow_abbrev=False)
     made.add_argument("kind", choices=[kind.value for kind in Kind], help="what the step does")
     made.add_argument("--config", required=True, help="canonical JSON, or @FILE that holds it")
@@ -95,6 +116,8 @@ def _run(given: argparse.Namespace) -> int:
             importlib.import_module(f"clspec.step.{given.kind}").run(job)
             _publish(job, outputs, parameters)
             if given.digest is not None:
+                from clspec.step import content  # noqa: PLC0415  # OpenSSL, for clusters alone
+
                 given.digest.parent.mkdir(parents=True, exist_ok=True)
                 given.digest.write_text(content.word(outputs), encoding="ascii")
         finally:

@@ -261,7 +261,7 @@ import atexit, gc, json, os, pickle, sys, tempfile, threading, time, warnings
 from clspec.backend import Occasion
 from clspec.diagnostic import ClspecError
 from clspec.selection import Selection
-from clspec_local import backend
+from clspec_local.target import backend
 
 plan, place, jobs, before, force = pickle.loads(sys.stdin.buffer.read())
 sys.stdout.write("buffered before the run\\n")

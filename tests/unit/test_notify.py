@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from clspec.step import notify
+from clspec.step import notify, webhook
 from clspec.step.job import Job, Paths
 from clspec.step.program import main
 
@@ -239,7 +239,7 @@ def test_something_that_does_not_speak_http_is_told(tmp_path, capsys, monkeypatc
 
 @pytest.mark.parametrize("drips", [False, True])
 def test_a_slow_answer_is_not_waited_for(hook, tmp_path, capsys, monkeypatch, drips):
-    monkeypatch.setattr(notify, "TIMEOUT", 0.4)
+    monkeypatch.setattr(webhook, "TIMEOUT", 0.4)
     over = threading.Event()
 
     def answer(handler):
