@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clspec.plan import Step
-    from clspec_local.history import History
+    from clspec_local.history import History, Recorded
     from clspec_local.stamps import Stamps
 
 
@@ -55,29 +55,34 @@ def place_of(state: Path, found: str) -> Path:
 class Results:
     """What steps made on this machine. Outputs lie under their digests: two runs never overwrite each other."""
 
-    def __init__(self, state: Path, history: History, stamps: Stamps) -> None:
+    def __init__(
+        self, state: Path, history: History, stamps: Stamps, recalled: Mapping[str, Recorded] | None = None
+    ) -> None:
         self._state = state
         self._folder = state / FOLDER
         self._history = history
         self._stamps = stamps
+        self._recalled = dict(recalled or {})
+        """What has been asked of the history already."""
 
     def find(self, step: Step, key: str) -> Result | None:
         """An earlier result under this key, if all of it is still what was recorded."""
-        recorded = self._history.result(key)
-        if recorded is None:
+        recalled = self._recalled.pop(key, None)  # once only: another run may record something else meanwhile
+        found = recalled and self._found(step, recalled)
+        return found or self._found(step, self._history.result(key))
+
+    def _found(self, step: Step, recorded: Recorded | None) -> Result | None:
+        if recorded is None or not _makes(step, recorded):
             return None
-        digests, parameters, run = recorded
-        if digests.keys() != {artifact.name for artifact in step.outputs} or parameters.keys() != {*step.parameters}:
-            return None
-        return self.at(digests, parameters, run)
+        return self.at(recorded.digests, recorded.parameters, recorded.run)
 
     def lost(self, step: Step, key: str) -> tuple[str, ...]:
         """What has become of a result that is recorded under a key and is not whole any more, in words."""
         recorded = self._history.result(key)
         if recorded is None:
             return ()
-        digests, parameters, _ = recorded
-        if digests.keys() != {artifact.name for artifact in step.outputs} or parameters.keys() != {*step.parameters}:
+        digests = recorded.digests
+        if not _makes(step, recorded):
             return ("it makes other outputs than it did",)
         places = {name: self._place(found) for name, found in digests.items()}
         gone = [name for name, place in places.items() if not os.path.lexists(place)]
@@ -143,6 +148,12 @@ class Results:
             if not self.holds(place, wanted):  # else another run was first, with the same content
                 raise
         _flush(place.parent)
+
+
+def _makes(step: Step, recorded: Recorded) -> bool:
+    """Whether what is recorded has the names of what a step makes."""
+    outputs = {artifact.name for artifact in step.outputs}
+    return recorded.digests.keys() == outputs and recorded.parameters.keys() == {*step.parameters}
 
 
 def _flush_all(made: Path) -> None:

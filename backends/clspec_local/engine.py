@@ -147,8 +147,9 @@ class Engine:
         """The run, from its first to its last line in the history, and whether it was interrupted."""
         self._stamps = Stamps(self._place.state / "stamps.sqlite")
         self._making = Making(self._place.code, self._stamps)
-        self._kept = Results(self._place.state, self._history, self._stamps)
-        self._ledger = Ledger(self._run, self._place.state, self._history)
+        recalled = self._history.recalled(self._plan.name, self._pipeline.name)
+        self._kept = Results(self._place.state, self._history, self._stamps, recalled)
+        self._ledger = Ledger(self._run, self._place.state, self._history, recalled)
         self._looking = reasons.Looking(self._history, self._plan.name, self._pipeline.name, self._occasion.environment)
         taken = partial.taken(self._steps, self._chosen, self._looking, self._kept)
         self._folder.mkdir(parents=True)

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from clspec.diagnostic import ClspecError
 from clspec_local import keys, schema
@@ -68,6 +68,14 @@ class Over:
     digests: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     made_in: str = ""
+
+
+class Recorded(NamedTuple):
+    """What is recorded under a key: the digests of the outputs, the parameters, and the run that made them."""
+
+    digests: dict[str, str]
+    parameters: dict[str, str]
+    run: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,11 +169,9 @@ class History:
                 (time.time(), exit_code, verdict, _tree(tree), run),
             )
 
-    def step(self, run: str, over: Over) -> None:
-        """Record what became of a step."""
-        self._write(
-            "INSERT OR REPLACE INTO step (run, id, state, key, seconds, note, place, kind, reasons, compared, outputs, "
-            "parameters, made_in) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    def over(self, run: str, overs: Sequence[Over]) -> None:
+        """Record what became of steps."""
+        rows = [
             (
                 run,
                 over.step,
@@ -180,14 +186,39 @@ class History:
                 json.dumps(dict(over.digests)),
                 json.dumps(dict(over.parameters)),
                 over.made_in,
-            ),
+            )
+            for over in overs
+        ]
+        statement = (
+            "INSERT OR REPLACE INTO step (run, id, state, key, seconds, note, place, kind, reasons, compared, outputs, "
+            "parameters, made_in) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         )
+        try:
+            self._connection.executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise failed(self._path, error) from error
 
-    def result(self, key: str) -> tuple[dict[str, str], dict[str, str], str] | None:
-        """The digests and the parameters recorded under a key, and the run that made them, if any."""
+    def recalled(self, spec: str, pipeline: str) -> dict[str, Recorded]:
+        """What the newest run of a pipeline has made or used, by key, where it is recorded what the key is made of.
+
+        It is asked for at once what would else be asked for step by step.
+        """
+        query = """
+            SELECT result.key, result.digests, result.parameters, result.run
+            FROM step JOIN result ON result.key = step.key JOIN parts ON parts.key = step.key
+            WHERE step.run = (SELECT id FROM run WHERE spec = ? AND pipeline = ? ORDER BY started DESC LIMIT 1)
+        """
+        rows = self._ask(query, (spec, pipeline))
+        return {str(key): self._recorded(*more) for key, *more in rows}
+
+    def result(self, key: str) -> Recorded | None:
+        """What is recorded under a key, if anything."""
         for digests, parameters, run in self._ask("SELECT digests, parameters, run FROM result WHERE key = ?", (key,)):
-            return self._mapping(digests), self._mapping(parameters), str(run)
+            return self._recorded(digests, parameters, run)
         return None
+
+    def _recorded(self, digests: str, parameters: str, run: str) -> Recorded:
+        return Recorded(self._mapping(digests), self._mapping(parameters), run)
 
     def unended(self) -> list[str]:
         """The runs that have no end yet: at work, or killed."""

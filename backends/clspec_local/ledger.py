@@ -9,6 +9,7 @@ from clspec_local import records
 from clspec_local.working import clock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from clspec_local.history import History, Over
@@ -24,10 +25,12 @@ _WRITE_EVERY = 1.0
 class Ledger:
     """The lines of one run in the history."""
 
-    def __init__(self, run: str, state: Path, history: History) -> None:
+    def __init__(self, run: str, state: Path, history: History, known: Iterable[str] = ()) -> None:
         self._run = run
         self._state = state
         self._history = history
+        self._known = frozenset(known)
+        """Keys of which it is recorded what they are made of."""
         self._unwritten: list[Over] = []
         """What would cost nothing if it were lost."""
         self._new_parts: dict[str, str] = {}
@@ -36,7 +39,7 @@ class Ledger:
 
     def made_from(self, key: str, text: str) -> None:
         """Record what a key is made of, unless that is known."""
-        if not self._history.knows_parts(key):
+        if key not in self._known and not self._history.knows_parts(key):
             self._new_parts[key] = text
 
     def over(self, over: Over, kept_under: str | None) -> None:
@@ -54,7 +57,7 @@ class Ledger:
             self.write()
             if kept_under:
                 self._history.keep(kept_under, over.kind, over.digests, over.parameters, self._run)
-            self._history.step(self._run, over)
+            self._history.over(self._run, [over])
 
     def write(self) -> None:
         """Record what has been put off.
@@ -67,8 +70,7 @@ class Ledger:
         with self._history.together("NORMAL"):
             for key, text in self._new_parts.items():
                 self._history.made_from(key, text)
-            for over in self._unwritten:
-                self._history.step(self._run, over)
+            self._history.over(self._run, self._unwritten)
         self._unwritten.clear()
         self._new_parts.clear()
         self._written = clock()

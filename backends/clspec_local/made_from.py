@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import clspec
 from clspec.plan import canonical
 from clspec_local.keys import Parts
-from clspec_local.stamps import files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,9 +85,7 @@ class Making:
         """The digest of clspec itself, so that another version never passes for this one."""
         if not self._program:
             folder = str(Path(clspec.__file__).parent)
-            # Python may be writing caches at this moment, under names of its own.
-            there = (path for path in files(folder) if "/__pycache__/" not in path[len(folder) :])
-            self._program = _digest({path[len(folder) :]: self._stamps.of_file(path) for path in there})
+            self._program = self._stamps.of(folder, skip="__pycache__")  # Python may be writing there at this moment
         return self._program
 
     @property

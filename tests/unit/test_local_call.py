@@ -1,10 +1,11 @@
 """What a local step is told reaches the step program the same way, in parts or as a command line."""
 
 import pytest
-from clspec.step import program
-from clspec_local.call import arguments
 from hypothesis import given
 from hypothesis import strategies as st
+
+from clspec.step import program
+from clspec_local.call import arguments
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1).filter(lambda w: w[0] != "-")
 PAIRS = st.lists(WORDS.map(lambda word: f"name={word}"), max_size=3)
@@ -13,7 +14,7 @@ SAID = st.fixed_dictionaries(
     optional={
         "code": WORDS,
         "folder": WORDS,
-        "progress": st.just(True),
+        "progress": st.just(value=True),
         "inputs": PAIRS,
         "outputs": PAIRS,
         "parameters": PAIRS,

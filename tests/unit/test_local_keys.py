@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clspec.plan import Kind, Step, canonical
-from clspec_local import keys, made_from, stamps
+from clspec_local import artifacts, keys, made_from, stamps
 from clspec_local.keys import Parts
 from clspec_local.made_from import Making
 from clspec_local.reach import reach
@@ -259,3 +260,114 @@ def test_a_memory_that_is_damaged_costs_time_and_nothing_else(tmp_path, content)
     known = Stamps(tmp_path / "stamps.sqlite")
     assert known.of_file(str(path)).startswith("sha256:")
     known.save()
+
+
+@pytest.fixture
+def lists(monkeypatch):
+    """How often a folder was listed."""
+    found = []
+    real = stamps.os.scandir
+    monkeypatch.setattr(stamps.os, "scandir", lambda path: found.append(path) or real(path))
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder that nobody has changed for a while."""
+    made = tmp_path / "folder"
+    (made / "sub" / "below").mkdir(parents=True)
+    for name in ("a", "sub/b", "sub/below/c"):
+        (made / name).write_text(name)
+    time.sleep(0.1)
+    return made
+
+
+def test_a_folder_that_has_not_changed_is_neither_listed_nor_read_again(tmp_path, folder, reads, lists):
+    first = Stamps(tmp_path / "stamps.sqlite")
+    digest = first.of(str(folder))
+    first.save()
+    assert (len(reads), len(lists)) == (3, 3)
+    again = Stamps(tmp_path / "stamps.sqlite")
+    assert first.of(str(folder)) == again.of(str(folder)) == digest
+    assert (len(reads), len(lists)) == (3, 3)
+    assert digest == artifacts.digest(folder)
+
+
+CHANGES = {
+    "edited": lambda at: (at / "sub/below/c").write_text("C"),
+    "edited to the same size": lambda at: (at / "a").write_text("A"),
+    "appended": lambda at: (at / "sub/b").write_text("sub/b and more"),
+    "new": lambda at: (at / "sub/below/d").write_text("d"),
+    "gone": lambda at: (at / "sub/b").unlink(),
+    "renamed": lambda at: (at / "sub/b").rename(at / "sub/bb"),
+    "moved": lambda at: (at / "a").rename(at / "sub/a"),
+    "another in its place": lambda at: ((at / "x").write_text("y"), (at / "x").replace(at / "a")),
+    "a link in its place": lambda at: ((at / "a").unlink(), (at / "a").symlink_to("sub/b")),
+    "a folder in its place": lambda at: ((at / "a").unlink(), (at / "a").mkdir(), (at / "a/b").write_text("b")),
+    "a file in a folder's place": lambda at: (shutil.rmtree(at / "sub"), (at / "sub").write_text("sub")),
+    "a folder that was elsewhere": lambda at: (
+        (at / "sub").rename(at.parent / "s"),
+        (at.parent / "s").rename(at / "s"),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_in_a_folder_is_seen(tmp_path, folder, change):
+    known = Stamps(tmp_path / "stamps.sqlite")
+    before = known.of(str(folder))
+    assert known.of(str(folder)) == before
+    CHANGES[change](folder)
+    for stamps_ in (known, Stamps(tmp_path / "stamps.sqlite")):
+        assert stamps_.of(str(folder)) == artifacts.digest(folder) != before
+
+
+def test_a_folder_that_was_read_in_the_moment_of_its_change_is_listed_again(tmp_path, lists):
+    made = tmp_path / "folder"
+    made.mkdir()
+    known = Stamps(tmp_path / "stamps.sqlite")
+    empty = known.of(str(made))
+    (made / "a").write_text("a")
+    assert known.of(str(made)) != empty
+    assert len(lists) == 2
+
+
+def test_a_link_that_leads_nowhere_is_looked_at_each_time(tmp_path, folder):
+    """Where it leads may come to be, and nothing in the folder tells."""
+    (folder / "link").symlink_to(tmp_path / "later")
+    time.sleep(0.1)
+    known = Stamps(tmp_path / "stamps.sqlite")
+    before = known.of(str(folder))
+    (tmp_path / "later").write_text("there")
+    assert known.of(str(folder)) == artifacts.digest(folder) != before
+
+
+def test_what_a_file_behind_a_link_becomes_is_seen(tmp_path, folder):
+    (tmp_path / "there").write_text("one")
+    (folder / "link").symlink_to(tmp_path / "there")
+    time.sleep(0.1)
+    known = Stamps(tmp_path / "stamps.sqlite")
+    before = known.of(str(folder))
+    assert known.of(str(folder)) == before
+    (tmp_path / "there").write_text("two")
+    assert known.of(str(folder)) == artifacts.digest(folder) != before
+
+
+def test_a_folder_that_is_left_out_changes_nothing(tmp_path, folder, reads):
+    known = Stamps(tmp_path / "stamps.sqlite")
+    before = known.of(str(folder), skip="below")
+    (folder / "sub/below/c").write_text("C")
+    assert known.of(str(folder), skip="below") == before
+    assert len(reads) == 2
+
+
+def test_names_that_are_no_text_are_read_each_time_and_lose_nothing_else(tmp_path, folder):
+    (folder / os.fsdecode(b"caf\xe9")).write_text("x")
+    (tmp_path / "file").write_text("one")
+    time.sleep(0.1)
+    known = Stamps(tmp_path / "stamps.sqlite")
+    digest, one = known.of(str(folder)), known.of_file(str(tmp_path / "file"))
+    known.save()
+    again = Stamps(tmp_path / "stamps.sqlite")
+    assert again.of(str(folder)) == digest
+    assert again._known[str(tmp_path / "file")][1] == one

@@ -47,7 +47,9 @@ def history(spec, runs):
             )
         )
         for place, (step, (state, seconds)) in enumerate(steps.items()):
-            kept.step(f"r{number}", Over(step=step, place=place, kind="train", state=state, key=None, seconds=seconds))
+            kept.over(
+                f"r{number}", [Over(step=step, place=place, kind="train", state=state, key=None, seconds=seconds)]
+            )
     kept.close()
 
 
