@@ -14,7 +14,7 @@ SAID = st.fixed_dictionaries(
     optional={
         "code": WORDS,
         "folder": WORDS,
-        "progress": st.just(value=True),
+        "progress": st.just(True),  # noqa: FBT003  # the only value that the flag has
         "inputs": PAIRS,
         "outputs": PAIRS,
         "parameters": PAIRS,
