@@ -9,8 +9,10 @@ TORCH := torch==2.13.0
 demo: .venv/.demo
 	$(BIN)/python tools/demo.py
 
+# Thousands of tests begin a clspec, which would compile its modules each time where Python may keep no caches.
 # In the order of their names, the long ones of end_to_end come early: sorted by number, they would run alone in the end.
 test: .venv/.dev lint
+	$(BIN)/python -m compileall -q clspec backends schema
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/.dev

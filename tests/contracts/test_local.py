@@ -4,15 +4,15 @@ import ast
 
 import pytest
 
-import clspec_local
 from clspec.plan import Condition, Input
 from clspec.testing import BackendContract, ReadPipeline, ReadStep
+from clspec_local import target
 
 
 class TestLocal(BackendContract):
     @pytest.fixture
     def backend(self):
-        return clspec_local.backend
+        return target.backend
 
     def golden_folder(self, plan):
         return super().golden_folder(plan) / "local"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-import clspec_local
 from clspec.plan import ArtifactType, Kind, Resources, Retry, Secret, canonical
 from clspec.testing.plans import plan_of, step
+from clspec_local import target
 
 STAND_IN = """
 import json, os, pathlib, sys, time
@@ -41,7 +41,7 @@ def program(tmp_path):
 
     def made(config, **parts):
         plan = plan_of(replace(step("train", Kind.TRAIN, **parts), config=canonical(config)))
-        bundle = clspec_local.backend.emit(plan, clspec_local.Options())
+        bundle = target.backend.emit(plan, target.Options())
         (tmp_path / "regression.py").write_text(bundle["regression.py"])
         return {
             "args": [sys.executable, "regression.py", "--code", ".", "--folder", ".", "--work", "work"],

@@ -110,6 +110,12 @@ def say_gpus(model, note):
     time.sleep(0.3)
 
 
+def say_canary(model, note):
+    adjustment = Path("/proc/self/oom_score_adj").read_text().strip()
+    with open(note, "a") as stream:
+        stream.write(f"{os.getppid()} {os.environ.get('CANARY')} {adjustment}\\n")
+
+
 def sum_up(model, note):
     """What many threads may come to, which differs with their number."""
     import numpy
@@ -1129,6 +1135,15 @@ def test_secrets_reach_the_steps_that_list_them_and_nothing_else(site):
     assert any(b"CANARY_00" in content for content in everything.values())  # the search can find: the name is there
     leaked = [path for path, content in everything.items() for value in values.values() if value.encode() in content]
     assert leaked == []
+
+
+def test_a_secret_does_not_stay_in_the_warm_process_for_the_next_step(site):
+    first = site.train("say_canary", seed=1, note=site.note, secrets=(Secret(env="CANARY"),))
+    then = site.train("say_canary", seed=2, note=site.note, needs=(*first.needs, first.id))
+    assert site.run(first, then, jobs=1, env={"CANARY": "sings"}).code == 0
+    said = [line.split() for line in Path(site.note).read_text().splitlines() if len(line.split()) == 3]
+    assert [words[1:] for words in said] == [["sings", "500"], ["None", "500"]]
+    assert said[0][0] == said[1][0]  # else there was nothing to stay in
 
 
 def test_a_missing_secret_is_named_before_anything_runs(site):

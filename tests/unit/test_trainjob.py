@@ -9,7 +9,6 @@ import yaml
 
 import clspec_argo
 import clspec_kfp
-import clspec_local
 from clspec import trainjob
 from clspec.diagnostic import UsageError
 from clspec.plan import Gpu, Kind, Resources, Retry, Secret, Toleration
@@ -18,6 +17,7 @@ from clspec.testing.plans import GIB, chain, with_step
 from clspec_argo.validate import findings
 from clspec_kfp import document
 from clspec_kfp.validate import faults
+from clspec_local import target
 
 MACHINES = Resources(
     cpu=12.0,
@@ -142,7 +142,7 @@ def test_a_trainer_that_is_not_known_is_refused(change):
     assert any(next(iter(change)) in p.message for p in found)
 
 
-@pytest.mark.parametrize("backend", [*TARGETS.values(), clspec_local.backend], ids=[*TARGETS, "local"])
+@pytest.mark.parametrize("backend", [*TARGETS.values(), target.backend], ids=[*TARGETS, "local"])
 def test_only_training_runs_on_several_machines(backend):
     made = with_step(chain(), "predict", resources=Resources(nodes=2))
     errors = [found for found in backend.check(made, backend.options()) if found.is_error]
@@ -153,7 +153,7 @@ def test_only_training_runs_on_several_machines(backend):
 
 def test_this_machine_says_how_it_stands_for_several():
     made = chain(resources=Resources(nodes=2, gpu=Gpu(count=4)))
-    found = [p for p in clspec_local.backend.check(made, clspec_local.backend.options()) if "machines" in p.message]
+    found = [p for p in target.backend.check(made, target.backend.options()) if "machines" in p.message]
     assert [(p.code, p.is_error) for p in found] == [("CLS504", False)]
     assert "2 machines as 8 processes" in found[0].message
 
