@@ -105,6 +105,9 @@ def locked(
     moved_to = _of_champion(facts, update) if from_champion else {}
     fresh = [n for n in facts.spec.datasets if n not in moved_to and (n in update or n not in before.datasets)]
     moved_to |= {name: _newest(facts, dataset_of(facts, name), shape_of(facts, name)) for name in sorted(fresh)}
+    golden, rows = facts.spec.golden.dataset, None
+    if golden in fresh:
+        moved_to[golden], rows = _read(dataset_of(facts, golden))
     changes: list[str] = []
     pins = {
         name: _pin(facts, name, before.datasets.get(name), moved_to, changes) for name in sorted(facts.spec.datasets)
@@ -113,7 +116,7 @@ def locked(
     after = Lock(
         datasets=pins,
         images=meanings,
-        scenarios=_counts(facts, pins[facts.spec.golden.dataset]),
+        scenarios=_counts(facts, pins[golden], _pinned(facts, pins[golden]) if rows is None else rows),
         sources={name: SourcePin(columns=source.columns) for name, source in facts.spec.sources.items()},
     )
     changes += [f"{name}: no longer in the spec, its pin is gone" for name in before.datasets if name not in pins]
@@ -204,8 +207,19 @@ def _refuse_another_shape(dataset: Dataset, version: Version, shape: Shape) -> N
         raise Refused(message)
 
 
-def _counts(facts: Facts, pin: DatasetPin) -> dict[str, ScenarioPin]:
-    """The rows and clusters of every selection in the pinned golden set."""
+def _read(dataset: Dataset) -> tuple[Version, pa.Table]:
+    """The newest version with its rows, also where an erasure has come since it was looked up."""
+    found = dataset.of_newest(lambda newest: (newest, dataset.rows(newest)))
+    assert found is not None  # it has a version, and no version ever goes
+    return found
+
+
+def _pinned(facts: Facts, pin: DatasetPin) -> pa.Table:
+    """The rows of the golden set that was pinned before.
+
+    Raises:
+        Refused: the store does not hold them, or some of them were erased.
+    """
     name = facts.spec.golden.dataset
     dataset = dataset_of(facts, name)
     version = dataset.find(pin.digest) or _made(facts, dataset, pin.digest)
@@ -222,7 +236,11 @@ def _counts(facts: Facts, pin: DatasetPin) -> dict[str, ScenarioPin]:
             f"pin the newest with `clspec lock {facts.document.path} --update {name}`"
         )
         raise Refused(message)
-    rows = dataset.rows(version)
+    return dataset.rows(version)
+
+
+def _counts(facts: Facts, pin: DatasetPin, rows: pa.Table) -> dict[str, ScenarioPin]:
+    """The rows and clusters of every selection in the pinned golden set."""
     refuse_unknown_labels(rows.column(facts.spec.task.label), facts.spec.task.classes)
     selector = Selector(rows, pin.columns)
     return {scenario.id: _counted(facts, scenario, selector, rows) for scenario in facts.spec.golden.scenarios}

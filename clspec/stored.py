@@ -161,10 +161,10 @@ def _held(facts: Facts, name: str) -> Protected | None:
 def _stored(facts: Facts, name: str) -> Protected | None:
     """The newest rows of a dataset, if the store has any."""
     dataset, shape = dataset_of(facts, name), shape_of(facts, name)
-    newest = dataset.newest()
-    if newest is None:
+    rows = dataset.of_newest(dataset.rows)
+    if rows is None:
         return None
-    return Protected(name=name, rows=dataset.rows(newest), key=shape.key, group=shape.group)
+    return Protected(name=name, rows=rows, key=shape.key, group=shape.group)
 
 
 def not_golden(facts: Facts, name: str, queue: Queue, asked: Sequence[Item]) -> list[Item]:

@@ -1,8 +1,8 @@
 """Collection: what nothing needs any more leaves the store, and what was erased leaves it for good.
 
-Erased rows go at once. Whatever else no version and no event names may belong to a writer at work, and goes only when
-it is a day old; who then writes it again sees to it that it stays. What the steps of a run handed to each other in the
-store goes two weeks after the last of it was written.
+Erased rows go at once, also those that a writer left behind whom the erasure overtook. Whatever else no version and no
+event names may belong to a writer at work, and goes only when it is a day old; who then writes it again sees to it that
+it stays. What the steps of a run handed to each other in the store goes two weeks after the last of it was written.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from clspec.data.parts import BLOCKED, PROVENANCE, ROWS
 from clspec.data.queue import Queue
 from clspec.data.queue_log import replaced
+from clspec.data.queue_rows import hash_of, texts
 from clspec.data.sequence import Sequence
+from clspec.data.table import DataError
 from clspec.data.versions import Dataset
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from clspec.data.storage import Storage, Stored
+    from clspec.data.versions import Version
 
 AGE = timedelta(days=1)
 """So old must be what no version names before it goes: no append takes that long."""
@@ -104,11 +107,24 @@ def _of_dataset(dataset: Dataset, stored: list[Stored], now: datetime) -> Iterat
     for entry in stored:
         folder, _, name = entry.key.removeprefix(f"{dataset.prefix}/").partition("/")
         if folder in {ROWS, PROVENANCE, BLOCKED} and entry.key not in named:
-            if name in erased:
+            if name in erased or _has_barred(dataset, versions, folder, name):
                 yield Waste(found=entry, why="erased")
             elif _is_old(entry, now):
                 yield Waste(found=entry, why="unnamed")
     yield from _of_golden_answers(dataset, {v.digest for v in versions if erased & {*v.parts}})
+
+
+def _has_barred(dataset: Dataset, versions: tuple[Version, ...], folder: str, name: str) -> bool:
+    """Whether a table that no version names has rows under erased keys: no later version will ever name it."""
+    barred = dataset.blocked(versions[-1]) if versions else frozenset()
+    if not barred or folder == BLOCKED:
+        return False
+    key = versions[-1].key
+    try:
+        found = dataset.parts.table(folder, name, {key: versions[-1].columns[key]})
+    except DataError:  # it goes by its age, as whatever else no version names
+        return False
+    return any(hash_of(text) in barred for text in texts(found.column(key)).to_pylist())
 
 
 def _of_golden_answers(dataset: Dataset, digests: set[str]) -> Iterator[Waste]:

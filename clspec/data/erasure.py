@@ -43,44 +43,52 @@ def erase(dataset: Dataset, keys: Collection[str], why: str) -> Erasure:
     Raises:
         DataError: there is no version, or a part of the newest is gone or was changed.
     """
+    wanted = frozenset(map(hash_of, keys))
     while True:
-        newest = dataset.newest()
-        if newest is None:
+        found = dataset.of_newest(lambda newest: _Gone(dataset, newest, frozenset(keys), wanted).written(why))
+        if found is None:
             message = f"dataset `{dataset.name}` has no version in {dataset.storage.uri}: there is nothing to erase"
             raise DataError(message)
-        blocked, wanted = dataset.blocked(newest), frozenset(map(hash_of, keys))
-        if wanted <= blocked:
-            return Erasure(version=newest, removed=0, held_by=_held_by(dataset.versions(), _first(dataset, wanted)))
-        gone = _Gone(dataset, newest, frozenset(keys))
-        rows, parts = gone.without(ROWS, newest.parts, newest.columns)
-        columns = provenance_columns(newest.key, newest.columns[newest.key])
-        _, origins = gone.without(PROVENANCE, newest.provenance, columns)
-        barred = dataset.parts.put_words(BLOCKED, blocked | wanted)
-        fresh = {name: part.name if part else "" for name, part in (*parts.items(), *origins.items())}
-        made = replace(
-            newest,
-            number=newest.number + 1,
-            digest=table.digest(rows, newest.columns, newest.key),
-            rows=len(rows),
-            parts=_standing(newest.parts, fresh),
-            provenance=_standing(newest.provenance, fresh),
-            origin=f"erasure: {why}" if why else "erasure",
-            erased=newest.rows - len(rows),
-            replaced={**newest.replaced, **fresh},
-            blocked=barred.name,
-        )
-        written = (barred, *(part for part in (*parts.values(), *origins.values()) if part is not None))
-        if dataset.commit(made, written):
-            return Erasure(version=made, removed=made.erased, held_by=_held_by(dataset.versions(), [made.number]))
+        version, parts = found
+        if not parts:
+            return Erasure(version=version, removed=0, held_by=_held_by(dataset.versions(), _first(dataset, wanted)))
+        if dataset.commit(version, parts):
+            held_by = _held_by(dataset.versions(), [version.number])
+            return Erasure(version=version, removed=version.erased, held_by=held_by)
 
 
 @dataclass(frozen=True, slots=True)
 class _Gone:
-    """The keys that are to leave a version."""
+    """The keys that are to leave a version, and their digests."""
 
     dataset: Dataset
     version: Version
     keys: frozenset[str]
+    hashes: frozenset[str]
+
+    def written(self, why: str) -> tuple[Version, tuple[Part, ...]]:
+        """The version without them, and the parts that were written for it; where all are barred, it as it is."""
+        version, blocked = self.version, self.dataset.blocked(self.version)
+        if self.hashes <= blocked:
+            return version, ()
+        rows, parts = self.without(ROWS, version.parts, version.columns)
+        columns = provenance_columns(version.key, version.columns[version.key])
+        _, origins = self.without(PROVENANCE, version.provenance, columns)
+        barred = self.dataset.parts.put_words(BLOCKED, blocked | self.hashes)
+        fresh = {name: part.name if part else "" for name, part in (*parts.items(), *origins.items())}
+        made = replace(
+            version,
+            number=version.number + 1,
+            digest=table.digest(rows, version.columns, version.key),
+            rows=len(rows),
+            parts=_standing(version.parts, fresh),
+            provenance=_standing(version.provenance, fresh),
+            origin=f"erasure: {why}" if why else "erasure",
+            erased=version.rows - len(rows),
+            replaced={**version.replaced, **fresh},
+            blocked=barred.name,
+        )
+        return made, (barred, *(part for part in (*parts.values(), *origins.values()) if part is not None))
 
     def without(
         self, folder: str, names: tuple[str, ...], columns: Mapping[str, str]
@@ -89,7 +97,8 @@ class _Gone:
         kept = [table.schema(columns).empty_table()]
         instead: dict[str, Part | None] = {}
         for name in names:
-            rows = self.dataset.parts.table(folder, name, columns)
+            with self.dataset.reading(self.version):
+                rows = self.dataset.parts.table(folder, name, columns)
             keys = texts(rows.column(self.version.key)).to_pylist()
             rest = rows.filter(table.mask([key not in self.keys for key in keys]))
             kept.append(rest)

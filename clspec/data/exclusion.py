@@ -28,32 +28,40 @@ def exclude(dataset: Dataset, column: str, values: pa.Array, why: str) -> Versio
         DataError: there is no version, its rows cannot be read, or none would be left.
     """
     while True:
-        newest = dataset.newest()
-        if newest is None:
+        found = dataset.of_newest(lambda newest: _written(dataset, newest, column, values, why))
+        if found is None:
             message = f"dataset `{dataset.name}` has no version in {dataset.storage.uri}: there is nothing to exclude"
             raise DataError(message)
-        rows = dataset.rows(newest)
-        meant = pa.chunked_array([values.cast(rows.schema.field(column).type)])
-        gone = pc.is_in(folded(rows.column(column)), value_set=folded(meant).combine_chunks())
-        rest = rows.filter(pc.invert(gone))
-        if len(rest) == len(rows):
-            return newest
-        if len(rest) == 0:
-            message = f"nothing would be left of dataset `{dataset.name}`"
-            raise DataError(message)
-        parts = (dataset.parts.put_table(ROWS, rest), *_origins(dataset, newest, rest.column(newest.key)))
-        made = replace(
-            newest,
-            number=newest.number + 1,
-            digest=table.digest(rest, newest.columns, newest.key),
-            rows=len(rest),
-            parts=(parts[0].name,),
-            provenance=tuple(part.name for part in parts[1:]),
-            origin=why,
-            erased=len(rows) - len(rest),
-        )
-        if dataset.commit(made, parts):
-            return made
+        version, parts = found
+        if not parts or dataset.commit(version, parts):
+            return version
+
+
+def _written(
+    dataset: Dataset, newest: Version, column: str, values: pa.Array, why: str
+) -> tuple[Version, tuple[Part, ...]]:
+    """The version without these rows, and the parts that were written for it; where it has none, it as it is."""
+    rows = dataset.rows(newest)
+    meant = pa.chunked_array([values.cast(rows.schema.field(column).type)])
+    gone = pc.is_in(folded(rows.column(column)), value_set=folded(meant).combine_chunks())
+    rest = rows.filter(pc.invert(gone))
+    if len(rest) == len(rows):
+        return newest, ()
+    if len(rest) == 0:
+        message = f"nothing would be left of dataset `{dataset.name}`"
+        raise DataError(message)
+    parts = (dataset.parts.put_table(ROWS, rest), *_origins(dataset, newest, rest.column(newest.key)))
+    made = replace(
+        newest,
+        number=newest.number + 1,
+        digest=table.digest(rest, newest.columns, newest.key),
+        rows=len(rest),
+        parts=(parts[0].name,),
+        provenance=tuple(part.name for part in parts[1:]),
+        origin=why,
+        erased=len(rows) - len(rest),
+    )
+    return made, parts
 
 
 def _origins(dataset: Dataset, version: Version, keys: pa.ChunkedArray) -> tuple[Part, ...]:

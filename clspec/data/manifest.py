@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from clspec.data.parts import PROVENANCE, ROWS
-from clspec.data.table import DataError
+from clspec.data.table import DataError, schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,3 +115,19 @@ class Erased(DataError):
 def provenance_columns(key: str, kind: str) -> dict[str, str]:
     """The columns of a provenance table, for a dataset with this key."""
     return {**_ORIGIN, key: kind}
+
+
+def fitted(rows: pa.Table, shape: Shape, origin: str) -> pa.Table:
+    """Rows of a source as rows of a dataset: its columns, NULL where the source has none.
+
+    Raises:
+        DataError: a column is of another type there.
+    """
+    absent = [column for column in schema(shape.columns) if column.name not in rows.column_names]
+    for column in absent:
+        rows = rows.append_column(column, pa.nulls(len(rows), column.type))
+    for column in schema(shape.columns):
+        if rows.schema.field(column.name).type != column.type:
+            message = f"`{column.name}` of {origin} is not {shape.columns[column.name]}, as the dataset has it"
+            raise DataError(message)
+    return rows.select(schema(shape.columns).names)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from clspec.data.sequence import Entry
     from clspec.data.storage import Storage
 
+Found = TypeVar("Found")
 KEYS = table.schema({"key": "string"})
 LABELS = table.schema({"key": "string", "label": "string"})
 VOTES = table.schema(
@@ -84,14 +85,22 @@ class Log:
 
     def _loaded(self, wanted: Callable[[str], bool]) -> tuple[tuple[dict[str, Any], dict[str, pa.Table]], ...]:
         """What each event says, with those of its payloads whose name is wanted."""
+
+        def load(entries: tuple[Entry, ...]) -> tuple[tuple[dict[str, Any], dict[str, pa.Table]], ...]:
+            instead = replaced(entries)
+            return tuple((entry.content, self._payloads(entry, instead, wanted)) for entry in entries)
+
+        return self._of_entries(load)
+
+    def _of_entries(self, read: Callable[[tuple[Entry, ...]], Found]) -> Found:
+        """What `read` makes of the log; where an erasure takes payloads away meanwhile, of the log as it is then."""
         while True:
             entries = self._sequence.entries()
-            instead = replaced(entries)
             try:
-                return tuple((entry.content, self._payloads(entry, instead, wanted)) for entry in entries)
+                return read(entries)
             except DataError:
-                if len(self._sequence.entries()) == len(entries):
-                    raise  # else rows were erased meanwhile, and with them the payloads that held them
+                if self._sequence.length() == len(entries):
+                    raise
 
     def _payloads(self, entry: Entry, instead: Mapping[str, str], wanted: Callable[[str], bool]) -> dict[str, pa.Table]:
         named = entry.content.get("payloads", {})
@@ -134,7 +143,9 @@ class Log:
         Raises:
             DataError: a payload is not what was written.
         """
-        entries = self._sequence.entries()
+        return self._of_entries(lambda entries: self._without(keys, entries))
+
+    def _without(self, keys: pa.Array, entries: tuple[Entry, ...]) -> dict[str, str]:
         instead = replaced(entries)
         made: dict[str, str] = {}
         for entry in entries:

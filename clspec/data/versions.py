@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from clspec.data import table
-from clspec.data.manifest import Appended, Erased, Shape, Version, provenance_columns
+from clspec.data.manifest import Appended, Erased, Shape, Version, fitted, provenance_columns
 from clspec.data.parts import BLOCKED, PROVENANCE, ROWS, Part, Parts, compared
 from clspec.data.queue_rows import hash_of, texts
 from clspec.data.sequence import Sequence
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from clspec.data.sequence import Entry
     from clspec.data.storage import Storage
 
-__all__ = ["Appended", "Dataset", "Erased", "Shape", "Version", "fitted", "overlap"]
+Found = TypeVar("Found")
+
+__all__ = ["Appended", "Dataset", "Erased", "Shape", "Version", "fitted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,23 @@ class Dataset:
         """The version with this content, or None."""
         return next((version for version in reversed(self.versions()) if version.digest == digest), None)
 
+    def of_newest(self, read: Callable[[Version], Found]) -> Found | None:
+        """What `read` makes of the newest version; None where there is no version.
+
+        An erasure may take its rows away before they are read: then `read` is asked again, about the version without
+        them. So who wants the newest, whichever that is, asks here; who was told a version reads that one or fails.
+
+        Raises:
+            DataError: what `read` raises, or the manifest cannot be read.
+        """
+        while (newest := self.newest()) is not None:
+            try:
+                return read(newest)
+            except Erased:
+                if self.newest() == newest:
+                    raise
+        return None
+
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def rows(self, version: Version) -> pa.Table:
@@ -138,7 +157,7 @@ class Dataset:
         """
         self._refuse_erased(version)
         columns = provenance_columns(version.key, version.columns[version.key])
-        with self._named(version):
+        with self.reading(version):
             return self.parts.joined(PROVENANCE, version.provenance, columns, version.key)
 
     def is_erased(self, version: Version) -> bool:
@@ -153,15 +172,21 @@ class Dataset:
 
     def _whole(self, parts: tuple[str, ...], version: Version, *only: str) -> pa.Table:
         columns = {name: version.columns[name] for name in only or version.columns}
-        with self._named(version):
+        with self.reading(version):
             return self.parts.joined(ROWS, parts, columns, version.key)
 
     @contextmanager
-    def _named(self, version: Version) -> Iterator[None]:
-        """Say of which dataset and version a part is that cannot be read."""
+    def reading(self, version: Version) -> Iterator[None]:
+        """Say of which dataset and version a part is that cannot be read.
+
+        Raises:
+            Erased: it is gone since its rows were erased meanwhile.
+            DataError: it is gone or was changed otherwise.
+        """
         try:
             yield
         except DataError as error:
+            self._refuse_erased(version)
             message = f"dataset `{self.name}` version {version.number}: {error}"
             raise DataError(message) from error
 
@@ -173,7 +198,7 @@ class Dataset:
         """
         if version is None or not version.blocked:
             return frozenset()
-        with self._named(version):
+        with self.reading(version):
             return self.parts.words(BLOCKED, version.blocked)
 
     # -- appending ---------------------------------------------------------------------------------------------------
@@ -217,14 +242,8 @@ class Dataset:
     ) -> Appended:
         fresh, doubles = table.keyed(rows, shape.key, origin)
         while True:
-            newest = self.newest()
+            newest, known = self._basis(shape)
             allowed = fresh.filter(pc.invert(self._is_blocked(fresh.column(shape.key), newest)))
-            try:
-                known = self._known(newest, shape)
-            except Erased:
-                if self.newest() == newest:
-                    raise
-                continue  # an erasure came in between: there is a newer one to append to
             new, conflicts = compared(known, allowed, shape.key)
             judge(conflicts)
             made = Appended(
@@ -266,41 +285,13 @@ class Dataset:
         blocked = self.blocked(newest)
         return table.mask([hash_of(key) in blocked for key in texts(keys).to_pylist()])
 
-    def _known(self, newest: Version | None, shape: Shape) -> pa.Table:
-        if newest is None:
-            return table.schema(shape.columns).empty_table()
+    def _basis(self, shape: Shape) -> tuple[Version | None, pa.Table]:
+        """What is appended to: the newest version, if there is one, and its rows."""
+        found = self.of_newest(lambda newest: (newest, self._known(newest, shape)))
+        return found or (None, table.schema(shape.columns).empty_table())
+
+    def _known(self, newest: Version, shape: Shape) -> pa.Table:
         if (newest.columns, newest.key) != (shape.columns, shape.key):
             message = f"dataset `{self.name}` has other columns or another key in {self.storage.uri} than in the spec"
             raise DataError(message)
         return self.rows(newest)
-
-
-def fitted(rows: pa.Table, shape: Shape, origin: str) -> pa.Table:
-    """Rows of a source as rows of a dataset: its columns, NULL where the source has none.
-
-    Raises:
-        DataError: a column is of another type there.
-    """
-    absent = [field for field in table.schema(shape.columns) if field.name not in rows.column_names]
-    for field in absent:
-        rows = rows.append_column(field, pa.nulls(len(rows), field.type))
-    for field in table.schema(shape.columns):
-        if rows.schema.field(field.name).type != field.type:
-            message = f"`{field.name}` of {origin} is not {shape.columns[field.name]}, as the dataset has it"
-            raise DataError(message)
-    return rows.select(table.schema(shape.columns).names)
-
-
-def overlap(left: pa.Table, right: pa.Table, column: str, other: str) -> list[Any]:
-    """The values of `column` on the left that `other` has on the right; NULL is no value.
-
-    Raises:
-        DataError: the two are of different types, so that nobody can say.
-    """
-    values = pc.drop_null(right.column(other))
-    if values.type != left.column(column).type:
-        message = f"`{column}` is {left.column(column).type} and `{other}` is {values.type}: they cannot be compared"
-        raise DataError(message)
-    hits = pc.is_in(left.column(column), value_set=values)
-    found: list[Any] = pc.unique(left.column(column).filter(hits)).to_pylist()
-    return sorted(found)

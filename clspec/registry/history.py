@@ -75,18 +75,29 @@ def show(facts: Facts, name: str, word: str | None) -> Shown:
         Erased: it held rows that were erased since.
     """
     dataset = dataset_of(facts, name)
-    version = _version(dataset, word)
-    rows = dataset.rows(version)
+    version, rows = _read(dataset, word)
     return Shown(told=_told(facts, dataset, version), labels=_labels(facts, rows), rows=rows)
 
 
-def _version(dataset: Dataset, word: str | None) -> Version:
+def _read(dataset: Dataset, word: str | None) -> tuple[Version, pa.Table]:
+    """A version with its rows; an erasure may take those of a named one away, and never those of the newest."""
+    if word is not None:
+        version = _version(dataset, word)
+        return version, dataset.rows(version)
+    found = dataset.of_newest(lambda newest: (newest, dataset.rows(newest)))
+    if found is None:
+        raise UsageError(_nothing(dataset))
+    return found
+
+
+def _nothing(dataset: Dataset) -> str:
+    return f"dataset `{dataset.name}` has no version in {dataset.storage.uri}: `clspec lock` makes the first"
+
+
+def _version(dataset: Dataset, word: str) -> Version:
     versions = dataset.versions()
     if not versions:
-        message = f"dataset `{dataset.name}` has no version in {dataset.storage.uri}: `clspec lock` makes the first"
-        raise UsageError(message)
-    if word is None:
-        return versions[-1]
+        raise UsageError(_nothing(dataset))
     digits = word.removeprefix("sha256:")
     if word.isdecimal() and 0 < int(word) <= len(versions):
         return versions[int(word) - 1]
@@ -128,13 +139,12 @@ def diff(facts: Facts, name: str, before: str, after: str | None) -> Difference:
         Erased: one of them held rows that were erased since.
     """
     dataset = dataset_of(facts, name)
-    versions = (_version(dataset, before), _version(dataset, after))
-    rows = [dataset.rows(version) for version in versions]
-    keys = [set(texts(table.column(version.key)).to_pylist()) for table, version in zip(rows, versions, strict=True)]
-    labels = [_labels(facts, table) for table in rows]
+    read = (_read(dataset, before), _read(dataset, after))
+    keys = [set(texts(rows.column(version.key)).to_pylist()) for version, rows in read]
+    labels = [_labels(facts, rows) for _, rows in read]
     return Difference(
-        before=versions[0],
-        after=versions[1],
+        before=read[0][0],
+        after=read[1][0],
         added=tuple(sorted(keys[1] - keys[0])),
         removed=tuple(sorted(keys[0] - keys[1])),
         labels={word: (labels[0].get(word, 0), labels[1].get(word, 0)) for word in sorted({*labels[0], *labels[1]})},
@@ -200,8 +210,8 @@ def _champions(facts: Facts, models: tuple[str, ...]) -> tuple[str, ...]:
 
 def _holds(facts: Facts, name: str, keys: Sequence[str]) -> bool:
     dataset = dataset_of(facts, name)
-    newest = dataset.newest()
-    return newest is not None and not {*keys}.isdisjoint(texts(dataset.keys(newest)).to_pylist())
+    held = dataset.of_newest(dataset.keys)
+    return held is not None and not {*keys}.isdisjoint(texts(held).to_pylist())
 
 
 def waste(facts: Facts, now: datetime) -> tuple[Waste, ...]:

@@ -51,8 +51,8 @@ def _of_source(job: Job, source: dict[str, Any], scratch: Path) -> list[dict[str
 
 def _of_dataset(job: Job, config: dict[str, Any], scratch: Path) -> list[dict[str, Any]]:
     dataset = job.dataset(config["name"])
-    versions = dataset.versions()
-    rows = dataset.rows(versions[-1]) if versions else schema(config["columns"]).empty_table()
+    newest = dataset.of_newest(dataset.rows)
+    rows = schema(config["columns"]).empty_table() if newest is None else newest
     written = _written(rows, scratch / "dataset.parquet", config["columns"], f"dataset `{dataset.name}`")
     return _found(job, written, config["expect"], None, scratch)
 
@@ -77,19 +77,25 @@ def _died(origin: str, how: str) -> StepFailed:
 def _reference(job: Job, name: str, scratch: Path) -> dict[str, Any]:
     """What drift is measured against, as files."""
     dataset = job.dataset(name)
-    version = _version(job, dataset)
+    version, rows = _read(job, dataset)
     origin = f"version {version.number} of dataset `{name}`"
-    return _written(dataset.rows(version), scratch / "reference.parquet", version.columns, origin)
+    return _written(rows, scratch / "reference.parquet", version.columns, origin)
 
 
-def _version(job: Job, dataset: Dataset) -> Version:
-    """The version that the run has pinned, else the newest.
+def _read(job: Job, dataset: Dataset) -> tuple[Version, pa.Table]:
+    """The version that the run has pinned, else the newest, with its rows.
 
     Raises:
         Refused: there is none.
+        Erased: the pinned one held rows that were erased since.
     """
+
+    def read(version: Version) -> tuple[Version, pa.Table]:
+        return version, dataset.rows(version)
+
     pin = job.read_json("pins").get(dataset.name)
-    found = dataset.find(pin["digest"]) if pin else next(reversed(dataset.versions()), None)
+    pinned = dataset.find(pin["digest"]) if pin else None
+    found = (pinned and read(pinned)) if pin else dataset.of_newest(read)
     if found is None:
         which = f"at {pin['digest']}" if pin else "in any version"
         message = f"drift is measured against dataset `{dataset.name}`, which {job.storage.uri} does not hold {which}"

@@ -57,8 +57,8 @@ def _to_come(job: Job, name: str, pinned: pa.Table, key: str) -> pa.Table:
         DataError: they cannot be read, so that nobody can say what leaks.
     """
     dataset = job.dataset(name)
-    newest = dataset.newest()
+    newest = dataset.of_newest(dataset.rows)
     if newest is None:
         return pinned.slice(0, 0)
-    rows = dataset.rows(newest).select(pinned.column_names).cast(pinned.schema)
+    rows = newest.select(pinned.column_names).cast(pinned.schema)
     return rows.filter(pc.invert(pc.is_in(rows.column(key), value_set=pinned.column(key).combine_chunks())))

@@ -77,10 +77,10 @@ def _known(job: Job, scratch: Path) -> dict[str, str]:
     """Files of the keys that the queue or the dataset has, as texts, and of the digests of those that were erased."""
     contents = Queue(job.storage, job.config["spec"]).contents()
     dataset = job.dataset(job.config["dataset"]["name"])
-    newest = dataset.newest()
+    held = dataset.of_newest(dataset.keys)
     keys = [pa.array(sorted(contents.items), type=pa.large_string())]
-    if newest is not None:
-        keys.append(texts(dataset.keys(newest)))
+    if held is not None:
+        keys.append(texts(held))
     tables = {
         "keys": pa.table({"key": pa.chunked_array(keys, type=pa.large_string())}),
         "erased": pa.table({"digest": pa.array(sorted(contents.erased), type=pa.large_string())}),

@@ -16,7 +16,7 @@ import pytest
 from clspec.data import table
 from clspec.data.storage import storage_at
 from clspec.data.table import DataError
-from clspec.data.versions import Dataset, Shape, fitted, overlap
+from clspec.data.versions import Dataset, Shape, fitted
 
 SHAPE = Shape(columns={"id": "string", "n": "integer"}, key="id", group=None)
 
@@ -286,11 +286,3 @@ def test_a_column_of_another_type_is_refused():
     some = table.from_rows([{"id": "a", "n": "1"}], {"id": "string", "n": "string"}, "s")
     with pytest.raises(DataError, match="`n` of source `s` is not integer, as the dataset has it"):
         fitted(some, SHAPE, "source `s`")
-
-
-def test_what_two_tables_have_in_common():
-    left, right = rows(("c", 1), ("a", None), ("b", 3), ("a2", 3)), rows(("b", 3), ("c", None), ("x", None))
-    assert overlap(left, right, "id", "id") == ["b", "c"]
-    assert overlap(left, right, "n", "n") == [3]  # NULL is no value
-    with pytest.raises(DataError, match="cannot be compared"):
-        overlap(left, right, "id", "n")
