@@ -18,7 +18,7 @@ from clspec.data.queue_rows import hash_of, texts
 from clspec.data.table import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from clspec.data.parts import Part
     from clspec.data.versions import Dataset, Version
@@ -53,7 +53,7 @@ def erase(dataset: Dataset, keys: Collection[str], why: str) -> Erasure:
         if not parts:
             return Erasure(version=version, removed=0, held_by=_held_by(dataset.versions(), _first(dataset, wanted)))
         if dataset.commit(version, parts):
-            held_by = _held_by(dataset.versions(), [version.number])
+            held_by = _held_by(dataset.versions(), [version.number, *_first(dataset, wanted)])
             return Erasure(version=version, removed=version.erased, held_by=held_by)
 
 
@@ -67,15 +67,16 @@ class _Gone:
     hashes: frozenset[str]
 
     def written(self, why: str) -> tuple[Version, tuple[Part, ...]]:
-        """The version without them, and the parts that were written for it; where all are barred, it as it is."""
+        """The version without them, and the parts that were written for it; it as it is, where nothing is left to do."""
         version, blocked = self.version, self.dataset.blocked(self.version)
-        if self.hashes <= blocked:
-            return version, ()
         rows, parts = self.without(ROWS, version.parts, version.columns)
         columns = provenance_columns(version.key, version.columns[version.key])
         _, origins = self.without(PROVENANCE, version.provenance, columns)
-        barred = self.dataset.parts.put_words(BLOCKED, blocked | self.hashes)
         fresh = {name: part.name if part else "" for name, part in (*parts.items(), *origins.items())}
+        fresh |= dict.fromkeys(self.held_before(), "")
+        if not fresh and self.hashes <= blocked:
+            return version, ()
+        barred = self.dataset.parts.put_words(BLOCKED, blocked | self.hashes)
         made = replace(
             version,
             number=version.number + 1,
@@ -90,6 +91,23 @@ class _Gone:
         )
         return made, (barred, *(part for part in (*parts.values(), *origins.values()) if part is not None))
 
+    def held_before(self) -> Iterator[str]:
+        """The tables with rows of these keys that older versions alone have, since rows were excluded later."""
+        version = self.version
+        older = [one for one in self.dataset.versions() if one.number < version.number]
+        key = {version.key: version.columns[version.key]}
+        for folder in (ROWS, PROVENANCE):
+            names = dict.fromkeys(name for one in older for name in (one.parts if folder == ROWS else one.provenance))
+            for name in names:
+                if name not in {*version.parts, *version.provenance, *version.replaced}:
+                    held = texts(self._table(folder, name, key).column(version.key)).to_pylist()
+                    if not self.keys.isdisjoint(held):
+                        yield name
+
+    def _table(self, folder: str, name: str, columns: Mapping[str, str]) -> pa.Table:
+        with self.dataset.reading(self.version):
+            return self.dataset.parts.table(folder, name, columns)
+
     def without(
         self, folder: str, names: tuple[str, ...], columns: Mapping[str, str]
     ) -> tuple[pa.Table, dict[str, Part | None]]:
@@ -97,8 +115,7 @@ class _Gone:
         kept = [table.schema(columns).empty_table()]
         instead: dict[str, Part | None] = {}
         for name in names:
-            with self.dataset.reading(self.version):
-                rows = self.dataset.parts.table(folder, name, columns)
+            rows = self._table(folder, name, columns)
             keys = texts(rows.column(self.version.key)).to_pylist()
             rest = rows.filter(table.mask([key not in self.keys for key in keys]))
             kept.append(rest)

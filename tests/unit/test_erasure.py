@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
-from clspec.data import durable, table
+from clspec.data import durable, erasure, parquet, table
 from clspec.data.collection import AGE, HANDOVER_AGE, collect, waste
 from clspec.data.erasure import erase
+from clspec.data.exclusion import exclude
 from clspec.data.queue import Queue
 from clspec.data.storage import storage_at
 from clspec.data.table import DataError
@@ -68,6 +69,40 @@ def test_a_version_without_the_rows(found):
             with pytest.raises(Erased, match=rf"version {version.number} holds rows that were erased"):
                 read(version)
     assert len(set(done.version.parts) & set(before[2].parts)) == 2, "only what held the row is written anew"
+
+
+def test_rows_that_older_versions_alone_have_are_erased_there(found):
+    """Rows that were excluded, since they became golden, take the parts out of the versions to come, and no row."""
+    exclude(found, "id", pa.array(["b"]), "golden")
+    done = erase(found, ["b", "c"], "")
+    assert (done.removed, [version.number for version in done.held_by]) == (1, [1, 2, 3, 4])
+    assert keys(found, done.version) == ["a", "d", "e"]
+    for version in found.versions()[:4]:
+        with pytest.raises(Erased):
+            found.rows(version)
+    swept(found)
+    assert all(b"event of b" not in (found.storage.read(key) or b"") for key in found.storage.keys("spec"))
+    left = {word for key in found.storage.keys("spec/datasets/d/parts") for word in read_ids(found.storage, key)}
+    assert left == {"a", "d", "e"}
+    assert [version.number for version in erase(found, ["b"], "").held_by] == [1, 2, 3, 4]
+
+
+def read_ids(storage, key):
+    return parquet.unpacked(storage.read(key)).column("id").to_pylist()
+
+
+def test_what_an_erasure_once_left_behind_goes_when_it_is_said_again(found, monkeypatch):
+    """Until now, rows of older versions stayed where a later one had left some out."""
+    exclude(found, "id", pa.array(["b"]), "golden")
+    with monkeypatch.context() as patched:
+        patched.setattr(erasure._Gone, "held_before", lambda _: iter(()))
+        erase(found, ["b"], "")
+    assert "b" in keys(found, found.versions()[0])
+    done = erase(found, ["b"], "")
+    assert (done.removed, [version.number for version in done.held_by]) == (0, [1, 2, 3])
+    with pytest.raises(Erased):
+        found.rows(found.versions()[0])
+    assert erase(found, ["b"], "").version == done.version
 
 
 def test_erasing_again_says_the_same_and_makes_no_version(found):
