@@ -1,7 +1,8 @@
 """Erasure: rows that leave a dataset for good, and their keys with them.
 
 The parts that held such rows are written anew without them, in a version that everybody sees at once; older versions
-that held them can no longer be read. Of an erased key only its digest is kept, so that nothing brings it back.
+that held them can no longer be read, also where what came after them had left these rows out. Of an erased key only its
+digest is kept, so that nothing brings it back.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class _Gone:
     hashes: frozenset[str]
 
     def written(self, why: str) -> tuple[Version, tuple[Part, ...]]:
-        """The version without them, and the parts that were written for it; it as it is, where nothing is left to do."""
+        """The version without them, and the parts that were written for it; it as it is where nothing is left to do."""
         version, blocked = self.version, self.dataset.blocked(self.version)
         rows, parts = self.without(ROWS, version.parts, version.columns)
         columns = provenance_columns(version.key, version.columns[version.key])

@@ -94,8 +94,11 @@ def _read(job: Job, dataset: Dataset) -> tuple[Version, pa.Table]:
         return version, dataset.rows(version)
 
     pin = job.read_json("pins").get(dataset.name)
-    pinned = dataset.find(pin["digest"]) if pin else None
-    found = (pinned and read(pinned)) if pin else dataset.of_newest(read)
+    if pin is None:
+        found = dataset.of_newest(read)
+    else:
+        pinned = dataset.find(pin["digest"])
+        found = None if pinned is None else read(pinned)
     if found is None:
         which = f"at {pin['digest']}" if pin else "in any version"
         message = f"drift is measured against dataset `{dataset.name}`, which {job.storage.uri} does not hold {which}"

@@ -213,9 +213,7 @@ def test_who_writes_goes_on_from_there_and_brings_nothing_back(begun, at_every_m
         assert ids(dataset.rows(newest := dataset.newest())) == left
         assert ids(dataset.provenance(newest)) == left
         swept(store)
-        assert held_anywhere(store).isdisjoint({"personal", "unwanted"}), (
-            "what the overtaken writer had written is gone too"
-        )
+        assert held_anywhere(store).isdisjoint({"personal", "unwanted"}), "nor in what the overtaken writer left behind"
         assert dataset.append(rows("personal", "d"), SHAPE, "x").blocked == 1
         assert ids(dataset.rows(dataset.newest())) == {*left, "d"}
 
