@@ -244,7 +244,7 @@ def _erase(given: argparse.Namespace, facts: Facts) -> int:
         f"{given.dataset} version {version.number}: {found.removed} rows erased, {version.rows} left, {version.digest}"
     )
     if not found.removed and not found.queued:
-        print("  no row has any of these keys: they are erased already, or misspelt")
+        print("  no row has any of these keys now: they were erased or taken out before, or are misspelt")
     print(f"  the label queue held {found.queued} of them; {len(set(given.key))} keys are barred from coming back")
     for model in found.models:
         print(f"  model {model} learned from them" + (", and was champion" if model in found.champions else ""))

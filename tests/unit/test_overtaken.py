@@ -28,7 +28,7 @@ from clspec.data.versions import Dataset, Erased, Shape
 from clspec.diagnostic import Refused
 from clspec.locking import locked
 from clspec.registry import history
-from clspec.step import expect, guard, mine
+from clspec.step import expect, guard, mine, snapshot
 
 COLUMNS = {"id": "string", "ride": "string"}
 SHAPE = Shape(columns=COLUMNS, key="id", group="ride")
@@ -179,6 +179,17 @@ def test_who_was_told_a_version_hears_that_it_was_erased(begun, at_every_moment,
 
     found = [done for done, _ in at_every_moment(begun, do, lambda store: gone(store, "personal"))]
     assert set(found) == {3, "dataset `d` version 2 holds rows that were erased: nobody reads it now"}
+
+
+def test_a_run_that_has_pinned_a_version_ends_where_it_was_erased(begun):
+    """It learns from no other rows, and measures against no others, than it has said."""
+    pins = {"d": {"digest": newest_of(begun).digest}}
+    pinned = SimpleNamespace(**{**vars(job(begun, dataset="d", digest=None)), "read_json": lambda _: pins})
+    gone(begun, "personal")
+    with pytest.raises(Erased, match="version 2 holds rows that were erased"):
+        snapshot.run(pinned)
+    with pytest.raises(Erased, match="version 2 holds rows that were erased"):
+        expect._read(pinned, Dataset(begun, "spec", "d"))
 
 
 # -- who writes --------------------------------------------------------------------------------------------------------
