@@ -137,6 +137,9 @@ class Dataset:
     def rows_added_after(self, digest: str, version: Version) -> pa.Table:
         """The rows of a version that the one with this digest did not have, in key order.
 
+        Where an exclusion has written rows anew, their keys say which were there. That is no longer known if an erasure
+        has taken what they were written from: they all count as added.
+
         Raises:
             DataError: there is no version with this digest, or a part is gone or was changed.
         """
@@ -146,7 +149,9 @@ class Dataset:
             raise DataError(message)
         self._refuse_erased(version)
         had = {version.stands_for(part) for part in basis.parts}
-        return self._whole(tuple(part for part in version.parts if part not in had), version)
+        found = self._whole(tuple(part for part in version.parts if part not in had), version)
+        before = self._whole(tuple(had - {*version.parts, ""}), basis, version.key).column(version.key)
+        return found.filter(pc.invert(pc.is_in(found.column(version.key), value_set=before)))
 
     def provenance(self, version: Version) -> pa.Table:
         """Where the rows of a version came from, as far as that was written down, in key order.

@@ -160,6 +160,16 @@ def test_what_was_added_since_stays_so_when_older_rows_are_erased(found):
         found.rows_added_after("sha256:none", found.newest())
 
 
+def test_what_was_added_since_stays_so_when_rows_are_excluded(found):
+    first, second, _ = found.versions()
+    exclude(found, "id", pa.array(["b", "d"]), "golden")
+    for basis, left in ((first, "ce"), (second, "e"), (found.newest(), "")):
+        assert found.rows_added_after(basis.digest, found.newest()).column("id").to_pylist() == list(left)
+    found.append(rows("f"), SHAPE, "x")
+    erase(found, ["c"], "")
+    assert found.rows_added_after(first.digest, found.newest()).column("id").to_pylist() == ["e", "f"]
+
+
 def _append(folder, start):
     found = Dataset(storage_at(folder), "spec", "d")
     for n in range(start, start + 10):
