@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -93,8 +92,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Stepped, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """What a folder tells: how the run ended if that is told, else how it began."""
 
     run: Run

@@ -12,11 +12,12 @@ import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import structs
 
 from clspec.backend import State
 from clspec.plan import Kind
@@ -54,15 +55,15 @@ _NOT_MADE: dict[str, Any] = {
 }
 
 
-@dataclass(slots=True)
 class Seen:
     """What happened in a run, as it is told; whoever else watches is told too."""
 
-    watch: Callable[[Happening], None]
-    _began: float = field(default_factory=time.monotonic)
-    _started: str = field(default_factory=lambda: datetime.now(tz=UTC).isoformat(timespec="seconds"))
-    _begun: dict[str, float] = field(default_factory=dict)
-    _over: dict[str, Happening] = field(default_factory=dict)
+    def __init__(self, watch: Callable[[Happening], None]) -> None:
+        self._watch = watch
+        self._began = time.monotonic()
+        self._started = datetime.now(tz=UTC).isoformat(timespec="seconds")
+        self._begun: dict[str, float] = {}
+        self._over: dict[str, Happening] = {}
 
     def tell(self, happening: Happening) -> None:
         """Keep when a step began and what became of it."""
@@ -73,21 +74,12 @@ class Seen:
             self._over[happening.step] = happening
             if happening.seconds and happening.step not in self._begun:
                 self._begun[happening.step] = max(0.0, now - happening.seconds)
-        self.watch(happening)
+        self._watch(happening)
 
     def ran(self, plan: Plan, pipeline: Pipeline, outcome: Outcome) -> Ran:
         """The run, once it is over."""
         stopped = [s for s, told in self._over.items() if told.note == INTERRUPTED and told.state is State.FAILED]
-        steps = tuple(
-            replace(
-                step,
-                state=self._over[step.id].state.value if step.id in self._over else "unknown",
-                began=self._begun.get(step.id),
-                seconds=self._over[step.id].seconds if step.id in self._over else 0.0,
-                note=self._over[step.id].note if step.id in self._over else "",
-            )
-            for step in dag.steps_of(pipeline)
-        )
+        steps = tuple(self._stepped(step) for step in dag.steps_of(pipeline))
         return Ran(
             run=outcome.run,
             spec=plan.name,
@@ -100,6 +92,14 @@ class Seen:
             steps=steps,
             at_work=tuple(stopped),
         )
+
+    def _stepped(self, step: Stepped) -> Stepped:
+        """A step with what became of it."""
+        told = self._over.get(step.id)
+        if told is None:
+            return structs.replace(step, state="unknown", began=self._begun.get(step.id))
+        began = self._begun.get(step.id)
+        return structs.replace(step, state=told.state.value, began=began, seconds=told.seconds, note=told.note)
 
 
 def write(plan: Plan, pipeline: Pipeline, outcome: Outcome, seen: Seen) -> Outcome:
@@ -216,10 +216,10 @@ def _files(content: dict[str, Any], told: Ran, folder: Path) -> dict[str, str]:
     from clspec.report.html import page  # noqa: PLC0415
 
     earlier, before = _before(folder, told)
-    told = replace(told, before=earlier)
+    told = structs.replace(told, before=earlier)
     verdict = result.result(content, told)
     return {
-        "report.json": json.dumps(content, indent=1) + "\n",
+        "report.json": _indented(content, 1),
         RUN: _indented(told.plain(), 1),
         "result.json": _indented(verdict, 2),
         "junit.xml": junit.suite(verdict),
@@ -263,8 +263,7 @@ def _before(folder: Path, told: Ran) -> tuple[str, dict[str, Any] | None]:
     for name in earlier[:_BEFORE]:
         place = folder.parent / name / FOLDER
         with suppress(OSError, ValueError, LookupError, TypeError):
-            run = ran.read(json.loads((place / RUN).read_bytes()))
-            if (run.spec, run.pipeline) == (told.spec, told.pipeline):
+            if ran.names((place / RUN).read_bytes()) == (told.spec, told.pipeline):
                 content: dict[str, Any] = json.loads((place / "report.json").read_bytes())
                 if content["verdict"] != _NOT_MADE["verdict"] and "made_by" in content and "seeds" in content:
                     return name, content
@@ -275,11 +274,11 @@ def _code_files(
     folder: Path, told: Ran, content: Mapping[str, Any], before: Mapping[str, Any] | None
 ) -> Mapping[str, tuple[str | None, str | None]]:
     """The files of code that steps read and that are not what they were in the run before; nothing where none is."""
+    if before is None or before["made_by"].get("code") == content["made_by"].get("code"):
+        return {}
     from clspec_local import recall  # noqa: PLC0415  # SQLite once more, where the code has changed
     from clspec_local.history import HistoryError  # noqa: PLC0415
 
-    if before is None or before["made_by"].get("code") == content["made_by"].get("code"):
-        return {}
     with suppress(HistoryError):
         return recall.files_apart(folder.parent.parent, told.before, told.run)
     return {}

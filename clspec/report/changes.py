@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from clspec.report.scenarios import worst
 
@@ -17,8 +18,7 @@ _SMALLEST = 0.00005
 """What differs by less is shown as the same number."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is not what it was: `code`, `params.lr`, `scenario dog-crossing`."""
 
     what: str
@@ -108,8 +108,7 @@ def results(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Change, 
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Check:
+class _Check(msgspec.Struct, frozen=True, kw_only=True):
     """A check over all seeds: the worst value, the demand and the worst verdict."""
 
     value: float | None

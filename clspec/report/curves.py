@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clspec.report.svg import Drawn, drawing, element, path
+import msgspec
+
+from clspec.report.markup import Drawn, element
+from clspec.report.svg import drawing, path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,8 +22,7 @@ _DASHES = ("none", "7 3", "2 3", "9 3 2 3", "4 2", "1 2")
 Line = tuple[tuple[float, float], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
     """One metric over the epochs: the picture, and in words where each seed began and ended."""
 
     metric: str

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from clspec import graph
 from clspec.report.diagnostics import visible
 from clspec.report.layers import laid, reduced
+from clspec.report.markup import Drawn, fill
 from clspec.report.ran import Stepped
-from clspec.report.svg import Drawn, drawing, element, path
+from clspec.report.svg import drawing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from clspec.plan import Pipeline
 
 _WIDE, _HIGH, _GAP_X, _GAP_Y, _EDGE = 148, 40, 18, 30, 8
+_UNIT, _LEVEL = _WIDE + _GAP_X, _HIGH + _GAP_Y
+_EDGES = '<path class="edge" fill="none" d="{}"/>'
+_BOX = (
+    '<g class="step {}" transform="translate({} {})"><title>{}</title>'
+    f'<rect width="{_WIDE}" height="{_HIGH}" rx="{{}}"/>'
+    '<text x="12" y="17" class="name">{}</text><text x="12" y="32" class="state">{}</text></g>'
+)
 _ALONE = 6
 """Of so many steps of one kind in one layer each is drawn for itself; of more, one stands for all."""
 _LONGEST = 19
@@ -45,19 +53,27 @@ _CLASSES = {
     "at work": "failed",
     "not run": "never",
 }
-_WORST = (
-    "failed",
-    "said no",
-    "at work",
-    "not run",
-    "started",
-    "",
-    "done",
-    "taken",
-    "up to date",
-    "left out",
-    "skipped",
-)
+_WORST = {
+    word: rank
+    for rank, word in enumerate(
+        (
+            "failed",
+            "said no",
+            "at work",
+            "not run",
+            "started",
+            "",
+            "done",
+            "taken",
+            "up to date",
+            "left out",
+            "skipped",
+        )
+    )
+}
+"""How bad each state is, the worst first; one that is none of them is as bad as a failure."""
+_TIMED = ("done", "failed", "said no")
+"""The states that tell how long it took."""
 
 
 def steps_of(pipeline: Pipeline) -> tuple[Stepped, ...]:
@@ -93,14 +109,11 @@ def drawn(name: str, steps: Sequence[Stepped]) -> Drawn:
         members[groups[step.id]].append(step)
     needs = {group: [groups[need] for step in of for need in step.needs] for group, of in members.items()}
     found = laid(reduced(needs))
-    unit, level = _WIDE + _GAP_X, _HIGH + _GAP_Y
-    edges = [_edge([(x * unit + _EDGE, y * level + _EDGE) for x, y in points]) for points in found.edges]
-    boxes = [
-        _box(of, found.nodes[group][0] * unit + _EDGE, found.nodes[group][1] * level + _EDGE)
-        for group, of in members.items()
-    ]
-    width, height = found.width * unit + 2 * _EDGE, max(found.depth * level - _GAP_Y, 0) + 2 * _EDGE
-    return drawing(width, height, f"The {len(steps)} steps of pipeline {name}", [*edges, *boxes], "dag")
+    edges = Drawn("".join(map(_edge, found.edges)))
+    boxes = [_box(of, *_place(*found.nodes[group])) for group, of in members.items()]
+    width, height = round(found.width * _UNIT) + 2 * _EDGE, max(found.depth * _LEVEL - _GAP_Y, 0) + 2 * _EDGE
+    label = f"The {len(steps)} steps of pipeline {name}"
+    return drawing(width, height, label, [fill(_EDGES, edges), *boxes] if edges else boxes, "dag")
 
 
 def _groups(steps: Sequence[Stepped]) -> dict[str, str]:
@@ -114,33 +127,32 @@ def _groups(steps: Sequence[Stepped]) -> dict[str, str]:
     return {name: names[0] if len(names) > _ALONE else name for names in alike.values() for name in names}
 
 
-def _edge(points: Sequence[tuple[float, float]]) -> Drawn:
-    """From the lower side of a box through the gaps to the upper side of another."""
-    (x, y), *rest = points
-    walk = [(x, y + _HIGH)]
-    for x, y in rest[:-1]:  # an edge passes beside the boxes of a layer, straight down
-        walk += [(x, y), (x, y + _HIGH)]
-    end = rest[-1]
-    return path([*walk, (end[0], end[1])], class_="edge")
+def _place(x: float, y: int) -> tuple[int, int]:
+    """Where the middle of a box's upper side lies, in whole pixels."""
+    return round(x * _UNIT) + _EDGE, y * _LEVEL + _EDGE
 
 
-def _box(of: Sequence[Stepped], x: float, y: float) -> Drawn:
-    state = min((step.state for step in of), key=lambda word: _WORST.index(word) if word in _WORST else 0)
-    name = of[0].id if len(of) == 1 else f"{len(of)} x {of[0].kind}"
-    took = sum(step.seconds for step in of)
+def _edge(points: Sequence[tuple[float, int]]) -> str:
+    """From a box through the gaps to the one below that needs it, straight down beside the boxes of other layers."""
+    x, y = _place(*points[0])
+    walk = [f"M{x} {y + _HIGH}"]
+    for point in points[1:-1]:
+        x, y = _place(*point)
+        walk.append(f"L{x} {y}V{y + _HIGH}")
+    x, y = _place(*points[-1])
+    walk.append(f"L{x} {y}")
+    return "".join(walk)
+
+
+def _box(of: Sequence[Stepped], x: int, y: int) -> Drawn:
+    state = min((step.state for step in of), key=lambda word: _WORST.get(word, 0))
+    name = visible(of[0].id if len(of) == 1 else f"{len(of)} x {of[0].kind}")
     below = f"{SIGNS.get(state, '?')} {state}" if state else of[0].kind
-    if state in {"done", "failed", "said no"}:
-        below += f", {duration(took)}"
-    shown = visible(name)
-    label = shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
-    return element(
-        "g",
-        element("title", _told(of, shown)),
-        element("rect", x=x - _WIDE / 2, y=y, width=_WIDE, height=_HIGH, rx=4 if not of[0].when else 14),
-        element("text", label, x=x - _WIDE / 2 + 12, y=y + 17, class_="name"),
-        element("text", below, x=x - _WIDE / 2 + 12, y=y + 32, class_="state"),
-        class_=f"step {_CLASSES.get(state, 'unknown')}",
-    )
+    if state in _TIMED:
+        below += f", {duration(sum(step.seconds for step in of))}"
+    label = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+    round_off = 14 if of[0].when else 4
+    return fill(_BOX, _CLASSES.get(state, "unknown"), x - _WIDE // 2, y, _told(of, name), round_off, label, below)
 
 
 def _told(of: Sequence[Stepped], name: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
 _EXAMPLES = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
+class Example(msgspec.Struct, frozen=True, kw_only=True):
     """A golden row that was answered wrongly: `said` tells each wrong answer and the seeds that gave it."""
 
     key: str
@@ -20,8 +20,7 @@ class Example:
     said: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flips:
+class Flips(msgspec.Struct, frozen=True, kw_only=True):
     """The rows that the champion had right: how many under each seed, and the first of them with what was said."""
 
     counts: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as resources
 from pathlib import Path
@@ -16,36 +15,25 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from clspec.report import changes, curves, dag, judged, origin
+from clspec.report.answer import alarms, answer, stands
 from clspec.report.diagnostics import visible
-from clspec.report.judged import WORDS, signed
+from clspec.report.judged import WORDS
 from clspec.report.loop import tables
-from clspec.report.result import MISSING
+from clspec.report.markup import Drawn, element
 from clspec.report.scenarios import rows
 from clspec.report.story import story
-from clspec.report.svg import Drawn, drawing, element
-from clspec.runs import ENDS
+from clspec.report.svg import drawing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from clspec.report.changes import Change
-    from clspec.report.judged import Scenario
     from clspec.report.ran import Ran, Stepped
 
 _BAR = 160
 _OPTIONS: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True}
 """How the template is compiled, but for what is always so: that all text is escaped."""
 _NO_FILES: Mapping[str, tuple[str | None, str | None]] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    """What a reader is told first: the word, its sign, a class for its colour, and a sentence."""
-
-    word: str
-    sign: str
-    kind: str
-    sentence: str
 
 
 def page(
@@ -64,22 +52,21 @@ def page(
     scenarios = tuple(judged.scenarios(content))
     shown = list(rows(content))
     told = content.get("loop", {})
-    answer = _answer(content, ran, scenarios)
-    against = tuple(s for s in scenarios if s.must_pass and not _stands(s, content["verdict"]))
+    against = tuple(s for s in scenarios if s.must_pass and not stands(s, content["verdict"]))
     standing = content.get("standing") or {}
     champion = standing.get("champion")
     return str(
         _template().render(
             content=content,
             made_by=content["made_by"],
-            answer=answer,
+            answer=answer(content, ran, scenarios),
             ran=ran,
             failure=_failure(ran) if ran and ran.log and not (ran.failed == "conclude" and shown) else "",
             warnings=content.get("warnings", []),
             champion=content.get("champion"),
             story=story(told),
             loop_tables=tables(told),
-            alarms=told.get("labels", {}).get("alarms", []),
+            alarms=alarms(content),
             seeds=[seed["seed"] for seed in content["seeds"]],
             rows=shown,
             compared=any(row.champion != "-" for row in shown),
@@ -165,62 +152,6 @@ def _source(name: str) -> str:
 
 def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"
-
-
-def _answer(content: Mapping[str, Any], ran: Ran | None, scenarios: Sequence[Scenario]) -> _Answer:
-    """Nothing is told as passed but a pass of a run that, as far as anybody knows, ended well."""
-    verdict = content["verdict"]
-    sign, word, kind = signed(verdict)
-    sentence = _sentence(content, scenarios)
-    alarms = content.get("loop", {}).get("labels", {}).get("alarms", [])
-    if ran is not None and ran.exit_code != 0 and ran.failed != "conclude":
-        judged = f"The verdict was {verdict}. {sentence}" if content["seeds"] else "No model was judged."
-        word = f"run {ENDS[ran.exit_code]}" if ran.was_stopped else "run failed"
-        return _Answer(word=word, sign="✗", kind="fail", sentence=f"{_ended(ran)} {judged}")
-    if verdict in {"pass", "not judged"} and (alarms or (ran is not None and ran.exit_code != 0)):
-        told = f"The verdict is {verdict}, and yet the run does not end well. {sentence}"
-        return _Answer(word="alarm" if alarms else "run failed", sign="✗", kind="fail", sentence=told)
-    if verdict == MISSING and ran is not None:
-        told = "Only a part of the pipeline ran, and nothing was judged."
-        return _Answer(word="not judged", sign="-", kind="none", sentence=told)
-    return _Answer(word=word if verdict in WORDS else "failed", sign=sign, kind=kind, sentence=sentence)
-
-
-def _ended(ran: Ran) -> str:
-    """How a run ended that did not end well, in a sentence."""
-    if ran.was_stopped:
-        at_work = f"; at work: {', '.join(ran.at_work)}" if ran.at_work else ", while no step was at work"
-        return f"The run was {ENDS[ran.exit_code]}{at_work}. The next one goes on from what is done."
-    if ran.failed and not ran.why:
-        return f"Step {ran.failed} ended the run with exit code {ran.exit_code}."
-    return f"The run ended with exit code {ran.exit_code}: {ran.why or 'it is not known why'}."
-
-
-def _sentence(content: Mapping[str, Any], scenarios: Sequence[Scenario]) -> str:
-    if not scenarios:
-        if content["verdict"] == "not judged":
-            why = _why_none(content.get("loop", {}))
-            return "This run made no model, so there was none to judge." + (f" Why: {why}." if why else "")
-        return "No scenario was judged, and what was not judged is not passed."
-    critical = [s for s in scenarios if s.must_pass]
-    good = sum(_stands(s, content["verdict"]) for s in critical)
-    excused = [s.name for s in critical if s.verdict == "not_compared" and _stands(s, content["verdict"])]
-    left = f" There was no champion to compare {', '.join(excused)} with, which the spec excuses." if excused else ""
-    return (
-        f"{good} of {len(critical)} must-pass scenarios pass under every seed.{left} "
-        "What could not be shown counts as not passed."
-    )
-
-
-def _stands(scenario: Scenario, verdict: str) -> bool:
-    """Whether a scenario speaks for the model; where the whole passed, a comparison with nobody was excused."""
-    return scenario.verdict == "pass" or (scenario.verdict == "not_compared" and verdict == "pass")
-
-
-def _why_none(told: Mapping[str, Any]) -> str:
-    """Why the loop trained nothing, where it decided so."""
-    decision = told.get("decision", {"retrain": True})
-    return "" if decision["retrain"] else str(decision["reason"])
 
 
 def _returned(metrics: Mapping[str, Any]) -> str:

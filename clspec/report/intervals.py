@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clspec.report.svg import Drawn, drawing, element
+import msgspec
+
+from clspec.report.markup import Drawn, element
+from clspec.report.svg import drawing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,8 +19,7 @@ _ROOM = 0.06
 _BOX = 3.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """One check of one case of a scenario, as all seeds have it."""
 
     kind: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from clspec.report import examples, intervals
 from clspec.report.diagnostics import visible
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from clspec.report.examples import Example, Flips
-    from clspec.report.svg import Drawn
+    from clspec.report.markup import Drawn
 
 WORDS = {
     "pass": ("passed", "✓"),
@@ -24,8 +25,7 @@ WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(msgspec.Struct, frozen=True, kw_only=True):
     """A scenario's own rows or its guard's: the predicate and the first wrong ones among the rows."""
 
     name: str
@@ -33,8 +33,7 @@ class Part:
     wrong: tuple[Example, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
     """A value on a named slice of a scenario, under each seed; told and not judged."""
 
     name: str
@@ -44,8 +43,7 @@ class Slice:
     values: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """A check of a scenario with its picture over all seeds."""
 
     title: str
@@ -56,13 +54,13 @@ class Gate:
     picture: Drawn
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """A scenario over all seeds."""
 
     name: str
     must_pass: bool
     verdict: str
+    seeds: tuple[int, ...]
     reasons: tuple[tuple[int, str, str], ...]
     """Seed, verdict and reason; the seeds that passed say nothing where another did not."""
     parts: tuple[Part, ...]
@@ -89,6 +87,7 @@ def scenarios(content: Mapping[str, Any]) -> Iterator[Scenario]:
             name=first["id"],
             must_pass=first["must_pass"],
             verdict=verdict,
+            seeds=tuple(seed for seed, _ in judged),
             reasons=tuple(told),
             parts=tuple(
                 Part(name=name, select=text, wrong=examples.wrong(content.get("examples", {}), first["id"], name))

@@ -7,9 +7,10 @@ allow (isotonic regression by pooling adjacent violators).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +22,7 @@ _SLIM = 0.3
 """How wide the place is that an edge goes through, where a node's is 1."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Laid:
+class Laid(msgspec.Struct, frozen=True, kw_only=True):
     """Where each node stands, across and down, and through which points each edge goes; one is a node's place."""
 
     nodes: Mapping[str, tuple[float, int]]
@@ -58,11 +58,13 @@ def laid(needs: Mapping[str, Sequence[str]]) -> Laid:
     above, below = _neighbours(chains)
     _order(layers, above, below)
     x = _across(layers, above, below)
-    least = min(x[name] - _half(name) for layer in layers for name in layer)
-    most = max(x[name] + _half(name) for layer in layers for name in layer)
+    least = min([place - _half(name) for name, place in x.items()])
+    most = max([place + _half(name) for name, place in x.items()])
     return Laid(
-        nodes={name: (x[name] - least, depth[name]) for name in needs},
-        edges=tuple(tuple((x[place] - least, _depth(place, depth)) for place in chain) for chain in chains),
+        nodes={name: (x[name] - least, level) for name, level in depth.items()},
+        edges=tuple(
+            tuple([(x[place] - least, level) for level, place in enumerate(chain, depth[chain[0]])]) for chain in chains
+        ),
         width=most - least,
         depth=len(layers),
     )
@@ -81,18 +83,18 @@ def _chain(need: str, name: str, depth: Mapping[str, int]) -> tuple[str, ...]:
     return (need, *between, name)
 
 
-def _depth(place: str, depth: Mapping[str, int]) -> int:
-    return depth[place] if place in depth else int(place.rpartition("\0")[2])
-
-
 def _half(place: str) -> float:
     return (_SLIM if "\0" in place else 1.0) / 2
 
 
 def _layers(depth: Mapping[str, int], chains: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The places of each layer: its nodes, then those that edges go through."""
     layers: list[list[str]] = [[] for _ in range(max(depth.values()) + 1)]
-    for place in dict.fromkeys((*depth, *(place for chain in chains for place in chain))):
-        layers[_depth(place, depth)].append(place)
+    for name, level in depth.items():
+        layers[level].append(name)
+    for chain in chains:
+        for level, place in enumerate(chain[1:-1], depth[chain[0]] + 1):
+            layers[level].append(place)
     return layers
 
 
@@ -108,40 +110,39 @@ def _neighbours(chains: Sequence[Sequence[str]]) -> tuple[dict[str, list[str]], 
 
 def _order(layers: list[list[str]], above: Mapping[str, list[str]], below: Mapping[str, list[str]]) -> None:
     """Order each layer by the mean place of the neighbours, down and up again, until nothing moves."""
+    place = {name: float(index) for layer in layers for index, name in enumerate(layer)}
+    wide = [layer for layer in layers if len(layer) > 1]
     still = 0
     for sweep in range(_SWEEPS):
-        beside, walk = (above, layers) if sweep % 2 == 0 else (below, layers[::-1])
-        before = [layer[:] for layer in layers]
-        place = {name: float(index) for layer in layers for index, name in enumerate(layer)}
+        beside, walk = (above, wide) if sweep % 2 == 0 else (below, wide[::-1])
+        before = [layer[:] for layer in wide]
         for layer in walk:
-            layer.sort(key=lambda name: (_mean([place[n] for n in beside.get(name, ())], place[name]), name))
+            means = {name: _mean(place, beside.get(name, ()), name) for name in layer}
+            layer.sort(key=lambda name: (means[name], name))
             place |= {name: float(index) for index, name in enumerate(layer)}
-        still = still + 1 if layers == before else 0
+        still = still + 1 if wide == before else 0
         if still == _BOTH_WAYS:
             return
 
 
-def _mean(values: Sequence[float], otherwise: float) -> float:
-    return sum(values) / len(values) if values else otherwise
+def _mean(places: Mapping[str, float], beside: Sequence[str], name: str) -> float:
+    """Where the neighbours are in the mean; where there is none, where the place itself is."""
+    return sum([places[each] for each in beside]) / len(beside) if beside else places[name]
 
 
 def _across(
     layers: Sequence[Sequence[str]], above: Mapping[str, list[str]], below: Mapping[str, list[str]]
 ) -> dict[str, float]:
     """Positions near the neighbours' means, no two nearer than they are wide."""
-    x: dict[str, float] = {}
-    for layer in layers:
-        offsets = _offsets(layer)
-        x |= {name: offset - offsets[-1] / 2 for name, offset in zip(layer, offsets, strict=True)}
+    rows = [(layer, _offsets(layer)) for layer in layers]
+    x = {name: offset - row[-1] / 2 for layer, row in rows for name, offset in zip(layer, row, strict=True)}
     still = 0
     for sweep in range(_SWEEPS):
-        beside, walk = (above, layers) if sweep % 2 == 0 else (below, layers[::-1])
+        beside, walk = (above, rows) if sweep % 2 == 0 else (below, rows[::-1])
         before = x.copy()
-        for layer in walk:
-            wanted = [_mean([x[n] for n in beside.get(name, ())], x[name]) for name in layer]
-            offsets = _offsets(layer)
-            placed = _isotonic([want - offset for want, offset in zip(wanted, offsets, strict=True)])
-            x |= {name: place + offset for name, place, offset in zip(layer, placed, offsets, strict=True)}
+        for layer, offsets in walk:
+            wanted = [_mean(x, beside.get(name, ()), name) for name in layer]
+            x |= zip(layer, _apart(wanted, offsets) if len(wanted) > 1 else wanted, strict=True)
         still = still + 1 if x == before else 0
         if still == _BOTH_WAYS:
             break
@@ -154,6 +155,12 @@ def _offsets(layer: Sequence[str]) -> list[float]:
     for left, right in pairwise(layer):
         found.append(found[-1] + _half(left) + _half(right))
     return found
+
+
+def _apart(wanted: Sequence[float], offsets: Sequence[float]) -> list[float]:
+    """The positions nearest to the wanted ones at which no place lies on another."""
+    placed = _isotonic([want - offset for want, offset in zip(wanted, offsets, strict=True)])
+    return [place + offset for place, offset in zip(placed, offsets, strict=True)]
 
 
 def _isotonic(wanted: Sequence[float]) -> list[float]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from clspec.report.diagnostics import visible
 from clspec.report.story import story
@@ -30,8 +31,7 @@ _LISTED = 20
 _LONGEST = 160
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(msgspec.Struct, frozen=True, kw_only=True):
     """One table: a title, the heads of its columns, and its cells as texts."""
 
     title: str

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clspec.report import dag
 from clspec.report.diagnostics import visible
 from clspec.report.judged import gate_rows, signed
-from clspec.report.svg import Drawn, element
+from clspec.report.markup import Drawn, element
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

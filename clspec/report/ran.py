@@ -5,8 +5,10 @@ None of it follows from the plan's inputs, so none of it may be part of a result
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from msgspec.structs import asdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +20,7 @@ WELL = ("done", "up to date", "skipped")
 """The states of a step that nothing went wrong with."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stepped:
+class Stepped(msgspec.Struct, frozen=True, kw_only=True):
     """A step of the plan and what became of it in one run."""
 
     id: str
@@ -35,8 +36,7 @@ class Stepped:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class Ran(msgspec.Struct, frozen=True, kw_only=True):
     """One run on one machine."""
 
     run: str
@@ -70,11 +70,15 @@ class Ran:
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
-        found = {name: getattr(self, name) for name in _OF_A_RUN}
-        return {"format": FORMAT, **found, "steps": tuple({n: getattr(s, n) for n in _OF_A_STEP} for s in self.steps)}
+        return {"format": FORMAT, **asdict(self), "steps": tuple(map(asdict, self.steps))}
 
 
-_OF_A_RUN, _OF_A_STEP = (tuple(each.name for each in fields(form)) for form in (Ran, Stepped))
+class _Named(msgspec.Struct, frozen=True, kw_only=True):
+    """What tells which runs are of one pipeline."""
+
+    format: Literal["clspec-run/1"]
+    spec: str
+    pipeline: str
 
 
 def read(plain: Mapping[str, Any]) -> Ran:
@@ -90,3 +94,13 @@ def read(plain: Mapping[str, Any]) -> Ran:
     rest = {name: value for name, value in plain.items() if name not in {"format", "steps", "log", "at_work"}}
     steps = tuple(Stepped(**{**step, "needs": tuple(step["needs"])}) for step in plain["steps"])
     return Ran(**rest, steps=steps, log=tuple(plain["log"]), at_work=tuple(plain.get("at_work", ())))
+
+
+def names(written: bytes) -> tuple[str, str]:
+    """The spec and the pipeline of a run as JSON has it, without reading what became of its steps.
+
+    Raises:
+        ValueError: it is of another format, or has not its form.
+    """
+    found = msgspec.json.decode(written, type=_Named)
+    return found.spec, found.pipeline

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
+import html
 import json
 import struct
 import sys
 import unicodedata
 import zlib
-from dataclasses import replace
+from html.parser import HTMLParser
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -18,14 +18,15 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict, replace
 
 from clspec.data.pictures import SIDE, data_uri
 from clspec.data.table import DataError
 from clspec.report import changes, curves, dag, intervals, junit, layers, origin, ran, result
 from clspec.report.diagnostics import visible
 from clspec.report.html import page
+from clspec.report.markup import Drawn, element, fill
 from clspec.report.ran import Ran, Stepped
-from clspec.report.svg import Drawn, element
 from clspec.step.pictured import pictures
 
 HOSTILE = "<script>alert(1)</script>{{7*7777}}&\"'\u202e\x1b[31m]]>"
@@ -350,10 +351,12 @@ def test_a_step_that_ended_the_run_is_an_error():
 
 def test_junit_holds_whatever_anybody_said_as_text():
     odd = check("fail", 0.1, title=HOSTILE, reason=HOSTILE + "\0\ud800\nsecond line")
-    made = content(scenario(odd, name=HOSTILE), verdict="fail", reasons=[HOSTILE], warnings=[HOSTILE], spec=HOSTILE)
+    name = HOSTILE + "\n\ttwo lines"
+    made = content(scenario(odd, name=name), verdict="fail", reasons=[HOSTILE], warnings=[HOSTILE], spec=HOSTILE)
     text = junit.suite(result.result(made))
     tree = assert_is_junit(text)
     assert "\u202e" not in text
+    assert tree.find(".//testcase").get("classname").endswith("]]>\n\ttwo lines")
     failure = tree.find(".//failure")
     assert "\\u202e\\x1b[31m" in failure.get("message")
     assert failure.text.endswith("second line")
@@ -449,7 +452,7 @@ def test_lineage_leads_from_the_models_to_production():
 
 def test_every_hostile_text_is_inert_in_a_page_of_a_run():
     step = Stepped(id=HOSTILE, kind=HOSTILE, state="failed", note=HOSTILE)
-    run = dataclasses.replace(ended(3), failed=HOSTILE, log=(HOSTILE,), steps=(step,))
+    run = replace(ended(3), failed=HOSTILE, log=(HOSTILE,), steps=(step,))
     made = content(scenario(check("fail", 0.1)), verdict="fail", reasons=[HOSTILE])
     before = content(scenario(check()))
     before["made_by"]["params"] = {HOSTILE: HOSTILE}
@@ -459,6 +462,53 @@ def test_every_hostile_text_is_inert_in_a_page_of_a_run():
     assert "\u202e" not in text
     assert "\x1b" not in text
     assert "54439" not in text
+
+
+class Tags(HTMLParser):
+    """Which tags are open, and the ids and links of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.ids, self.links = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        told = dict(attrs)
+        self.ids += filter(None, [told.get("id")])
+        self.links += filter(None, [told.get("href")])
+        self.open += [tag] if tag not in {"meta", "br", "img"} else []
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("run", [None, ended(), ended(3, "b", Stepped(id="b", kind="pin", began=1.0, seconds=2.0))])
+@pytest.mark.parametrize(
+    "made",
+    [
+        content(verdict="missing"),
+        content(scenario()),
+        content(scenario(check("fail", 0.1)), scenario(check(champion=0.9), name="b"), verdict="fail", seeds=(1, 2)),
+        content(scenario(check()), training={"1": {"loss": 0.5}}, loop={"labels": ALARMED}),
+    ],
+)
+def test_a_page_is_well_formed_and_its_contents_name_what_is_there(made, run):
+    text = page(made, run, content(scenario(check())))
+    tags = Tags()
+    tags.feed(text)
+    assert tags.open == []
+    assert len(set(tags.ids)) == len(tags.ids)
+    assert {link.removeprefix("#") for link in tags.links} == set(tags.ids) - {"others"}
+    assert ("#checks" in tags.links) == any(s["checks"] for seed in made["seeds"] for s in seed["scenarios"])
+
+
+def test_a_gap_is_filled_with_text_and_only_what_is_drawn_is_markup():
+    odd = fill("<p>{}{}{}</p>", HOSTILE + "\n{}", Drawn("<br>"), None)
+    shown = odd.removeprefix("<p>").removesuffix("<br>None</p>")
+    assert "<" not in shown
+    assert html.unescape(shown) == HOSTILE.replace("\u202e", "\\u202e").replace("\x1b", "\\x1b") + "\n{}"
 
 
 # -- pictures ----------------------------------------------------------------------------------------------------------
@@ -535,5 +585,9 @@ def test_every_character_that_could_hide_something_is_escaped():
 def test_a_run_is_as_its_fields_say_and_reads_back():
     step = Stepped(id="train", kind="train", needs=("pin",), state="done", began=0.5, seconds=1.25)
     made = Ran(run="r", spec="s", pipeline="p", began="2026-01-01", seconds=2.0, exit_code=0, log=("a",), steps=(step,))
-    assert made.plain() == {"format": ran.FORMAT, **dataclasses.asdict(made)}
+    assert made.plain() == {"format": ran.FORMAT, **asdict(made), "steps": (asdict(step),)}
     assert ran.read(json.loads(json.dumps(made.plain()))) == made
+    written = json.dumps(made.plain()).encode()
+    assert ran.names(written) == ("s", "p")
+    with pytest.raises(ValueError, match="clspec-run/0"):
+        ran.names(written.replace(b"clspec-run/1", b"clspec-run/0"))
