@@ -91,6 +91,8 @@ def collect(state: Path, wanted: Wanted, now: datetime) -> Collected:
         try:
             _forget(state, found)
             aside = _moved_aside(state, [Path(entry.path) for entry in found.waste])
+            if alone:
+                records.forget_empty(state)
         except OSError as error:
             message = f"the collection cannot go on: {error.strerror or error}: {error.filename or state}"
             raise StateError(message) from error
@@ -186,7 +188,7 @@ def _found(state: Path, runs: tuple[_Run, ...], wanted: Wanted, now: datetime, *
         return _Found(waste=tuple(found), runs=gone, keys=())
     used, needed = _used(state, kept, stay - kept)
     found += [_waste(place, "result") for place in _artifacts(state) if place.name not in used]
-    notes = sorted((state / records.FOLDER).glob("??/*.json"))
+    notes = sorted((state / records.FOLDER).glob("*/*.json"))
     found += [_waste(place, "note") for place in notes if place.stem not in needed]
     recorded = {str(key) for (key,) in _ask(state, "SELECT key FROM result")}
     return _Found(waste=tuple(found), runs=gone, keys=tuple(sorted(recorded - needed)))

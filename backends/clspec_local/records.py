@@ -26,7 +26,7 @@ def note(  # noqa: PLR0913, PLR0917  # what is recorded of a result
     A note that a loss of power tore is none: see `noted`. What it says of outputs is proven again before it is used.
     """
     content = {"key": key, "kind": kind, "digests": dict(digests), "parameters": dict(parameters), "run": run}
-    folder = state / FOLDER / key[:2]
+    folder = state / FOLDER / run
     scratch = folder / f".{key}.{os.getpid()}"
     text = canonical({**content, "sum": _sum(content)})
     try:
@@ -38,7 +38,10 @@ def note(  # noqa: PLR0913, PLR0917  # what is recorded of a result
 
 
 def noted(state: Path) -> Iterator[tuple[str, str, dict[str, str], dict[str, str], str]]:
-    """Every note that is whole: key, kind, digests, parameters and the run that made it, the oldest first."""
+    """Every note that is whole: key, kind, digests, parameters and the run that made it, the oldest first.
+
+    They lie in a folder for each run, or, written by an older clspec, for each beginning of a key.
+    """
     found = []
     for path in (state / FOLDER).glob("*/*.json"):
         with suppress(OSError):
@@ -49,6 +52,13 @@ def noted(state: Path) -> Iterator[tuple[str, str, dict[str, str], dict[str, str
             given = content.pop("sum")
             if given == _sum(content) and content["key"] == path.stem:
                 yield content["key"], content["kind"], content["digests"], content["parameters"], content["run"]
+
+
+def forget_empty(state: Path) -> None:
+    """Remove the folders of notes that have none left; no run may be at work."""
+    for folder in (state / FOLDER).glob("*/"):
+        with suppress(OSError):  # it has some
+            folder.rmdir()
 
 
 def _sum(content: Mapping[str, Any]) -> str:

@@ -32,6 +32,8 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _OWN_FAULT = 2
 _LIBC = ctypes.CDLL(None)
+_PRCTL, _FFLUSH = _LIBC.prctl, _LIBC.fflush
+"""Looked up here, once and not in each fork."""
 _GRACE = 3.0
 """Seconds between the polite signal to end and the other one."""
 _PATIENCE = 10.0
@@ -220,7 +222,7 @@ def _work(work: dict[str, Any], step: Callable[[], int], supervisor: int, channe
         with suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
-            _LIBC.fflush(None)  # what libraries have printed
+            _FFLUSH(None)  # what libraries have printed
         os._exit(code)
 
 
@@ -266,7 +268,7 @@ def _be_the_first_to_go() -> None:
 
 def prctl(option: int, value: int) -> None:
     """The system call of that name."""
-    _LIBC.prctl(option, value, 0, 0, 0)
+    _PRCTL(option, value, 0, 0, 0)
 
 
 def _redirect(log: str) -> None:

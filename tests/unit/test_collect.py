@@ -65,7 +65,7 @@ class Machine:
         self.results[key] = (named, kind)
         self.history.keep(key, kind, named, {}, "any")
         self._write("INSERT OR REPLACE INTO parts VALUES (?, 'x')", (key,))
-        records.note(self.state, key, kind, named, {}, "any")
+        records.note(self.state, key, kind, named, {}, f"of-{key}")
 
     def _step(self, run, name, key, kind, digests):
         columns = "run, id, state, key, seconds, note, kind, outputs"
@@ -132,6 +132,7 @@ def test_the_newest_run_stays_with_all_that_it_used(machine):
     assert machine.rows("run", "step") == {"r3"}
     assert machine.rows("key", "parts") == {"key-c", "key-d"}
     assert {path.stem for path in (machine.state / "results").glob("*/*.json")} == {"key-c", "key-d"}
+    assert {folder.name for folder in (machine.state / "results").iterdir()} == {"of-key-c", "of-key-d"}
     assert {entry.why for entry in found.waste} == {"run", "result", "note"}
     assert sum(entry.size for entry in found.waste if entry.why == "result") == 5 * 1000
     assert not list(machine.state.glob("trash-*"))
