@@ -272,14 +272,11 @@ def prctl(option: int, value: int) -> None:
 
 
 def _redirect(log: str) -> None:
-    """Send what the step prints to its log, and give it nothing to read."""
+    """Send what the step prints to its log; to read it has what its warm process has, which is nothing."""
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
     os.dup2(target, 1)
     os.dup2(target, 2)
     os.close(target)
-    os.close(nothing)
 
 
 def set_the_scene() -> None:
