@@ -25,6 +25,9 @@ Levels = tuple[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], ...]
 
 _PROGRAM: Levels = ((("clspec.step.program",), ()),)
 _DATA = (("pyarrow", "pyarrow.parquet", "pyarrow.compute", "pyarrow.dataset", "clspec.step.job"), ())
+_STATISTICS = (("scipy.special", "scipy.optimize"), ())
+_JUDGING = frozenset((Kind.EVALUATE, Kind.GATE, Kind.INGEST))
+"""The kinds that need statistics, which are loaded once for all of them."""
 _LIGHT = frozenset((Kind.CONCLUDE, Kind.NOTIFY, Kind.REPORT))
 """The kinds that do without the data libraries."""
 _LATE = {Kind.REPORT: ("jinja2",)}
@@ -156,6 +159,8 @@ def levels(work: Work) -> Levels:
     found = _PROGRAM
     if work.kind not in _LIGHT:
         found = (*found, _DATA)
+    if work.kind in _JUDGING:
+        found = (*found, _STATISTICS)
     if work.torch:  # it reads its number of threads when it is loaded
         threads = str(work.threads)
         found = (*found, (("torch",), (("MKL_NUM_THREADS", threads), ("OMP_NUM_THREADS", threads))))

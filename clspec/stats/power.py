@@ -5,11 +5,10 @@ Rows in clusters count as the independent rows that they are worth.
 
 from __future__ import annotations
 
-from math import floor
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from scipy.special import bdtrc, betaincinv, stdtr, stdtrit
-from scipy.stats import binom
+from scipy.special import bdtr, bdtrc, bdtrik, betaincinv, stdtr, stdtrit
 
 from clspec.catalog import LATENCY_SHARE, error_rate, f1_of_jaccard, jaccard_of_f1
 from clspec.stats.limits import UNLIMITED
@@ -17,6 +16,8 @@ from clspec.stats.paired import Paired, difference_lower_bound
 from clspec.stats.proportion import independent, lower_bound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from clspec.stats.demand import Demand
     from clspec.stats.limits import Limits
     from clspec.stats.spread import Spread
@@ -64,13 +65,28 @@ def power_when_equal(demand: Demand, rows: float, differing: float) -> float:
     count = floor(rows)
     if count == 0:
         return 0.0
-    share = min(max(differing, 0.0), 1.0)
-    low, high = int(binom.ppf(_UNSEEN, count, share)), int(binom.isf(_UNSEEN, count, share))
     return sum(
-        float(binom.pmf(differ, count, share)) * _at_least(needed, differ, 0.5)
-        for differ in range(max(low, 0), high + 1)
+        chance * _at_least(needed, differ, 0.5)
+        for differ, chance in _chances(count, min(max(differing, 0.0), 1.0))
         if (needed := _fewest_gained(demand, count, differ)) is not None
     )
+
+
+def _chances(count: int, share: float) -> Iterator[tuple[int, float]]:
+    """Each number of differing rows and its binomial chance, without the rarest on either side.
+
+    From `scipy.special` alone: `scipy.stats` takes longer to load than a gate takes to judge.
+    """
+    if count * min(share, 1 - share) < _UNSEEN:  # all or none of them
+        yield round(count * share), 1.0
+        return
+    low, high = (bdtrik(chance, count, share) for chance in (_UNSEEN, 1 - _UNSEEN))
+    first = max(floor(low), 0)
+    below = float(bdtr(first - 1, count, share)) if first else 0.0
+    for differ in range(first, min(ceil(high), count) + 1):
+        upto = float(bdtr(differ, count, share))
+        yield differ, upto - below
+        below = upto
 
 
 def spread_power(demand: Demand, seen: Spread, true_value: float) -> float:

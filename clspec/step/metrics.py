@@ -11,7 +11,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scipy.stats import rankdata
+import numpy as np
 
 from clspec.catalog import LATENCY_SHARE
 from clspec.diagnostic import StepFailed
@@ -179,11 +179,12 @@ def _class_score(truth: Truth, answers: Answers, name: str | None, rows: Sequenc
 
 
 def _auroc(of_class: Sequence[bool], score: Sequence[float]) -> float:
-    """Hanley and McNeil 1982: the rank sum of the class's rows, ties sharing their ranks."""
+    """Hanley and McNeil 1982: the rank sum of the class's rows, ties sharing their ranks; of a NaN nothing is known."""
     mine = sum(of_class)
     others = len(of_class) - mine
-    if not mine or not others:
+    if not mine or not others or np.isnan(score).any():
         return math.nan
-    ranks = rankdata(score)
+    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(count) - (count - 1) / 2)[place]
     total = math.fsum(rank for rank, is_mine in zip(ranks, of_class, strict=True) if is_mine)
     return (total - mine * (mine + 1) / 2) / (mine * others)

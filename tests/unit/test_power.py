@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import t
+from scipy.stats import binom, t
 
 from clspec.catalog import smallest_sufficient
 from clspec.stats.limits import Limits
 from clspec.stats.paired import Paired
 from clspec.stats.power import (
+    _chances,
     all_seeds,
     passes_with,
     power,
@@ -116,3 +117,16 @@ def test_without_an_error_nothing_is_known_of_the_power(seen):
 
 def test_seeds_are_anded():
     assert all_seeds(0.8, 3) == pytest.approx(0.512)
+
+
+@given(st.integers(1, 5000), st.floats(0, 1))
+def test_hardly_any_row_that_differs_is_as_none(count, share):
+    """At a share of 5e-324, say, where a binomial chance overflows."""
+    assert fsum(dict(_chances(count, share)).values()) == pytest.approx(1, abs=1e-8)
+    assert 0 <= power_when_equal(MARGIN, count, share) <= 1 + 1e-8
+
+
+@given(st.integers(1, 5000), st.floats(1e-6, 1 - 1e-6) | st.sampled_from([0.0, 1.0]))
+def test_the_chances_of_differing_rows_are_binomial_and_all_that_counts(count, share):
+    chances = dict(_chances(count, share))
+    assert [chances[n] for n in chances] == pytest.approx(list(binom.pmf([*chances], count, share)), abs=1e-9)
