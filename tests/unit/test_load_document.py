@@ -319,7 +319,7 @@ def test_a_part_of_an_odd_string_is_found_in_linear_time():
         document, _ = load(f"a: {text}", "spec.yaml")
         started = time.process_time()
         assert at(f"a: {text}", document.inside(("a",), len(document.value["a"]) - 1, 90_000)) == "x"
-        assert time.process_time() - started < 1
+        assert time.process_time() - started < 3  # many times what it takes, and more than a pause for garbage does
 
 
 @pytest.mark.parametrize(

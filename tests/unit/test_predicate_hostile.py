@@ -204,13 +204,16 @@ BOMBS = {
 }
 
 
+SECONDS = 10  # many times what any of them takes, and nothing of what one takes that explodes
+
+
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused_at_once(name):
     began = time.process_time()
     with pytest.raises(PredicateError) as raised:
         parse(BOMBS[name])
     assert raised.value.problem.code == "CLS322" or name == "open"
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < SECONDS
 
 
 @pytest.mark.parametrize(
@@ -235,7 +238,7 @@ def test_what_fits_the_length_is_refused_as_fast(text):
     expression, problems = understand(text, COLUMNS)
     assert expression is None
     assert problems
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < SECONDS
 
 
 def test_the_largest_trees_are_handled_fast():
@@ -246,7 +249,7 @@ def test_the_largest_trees_are_handled_fast():
         expression, problems = understand(text, COLUMNS)
         assert problems == ()
         assert len(to_sql(expression, COLUMNS)) < 100_000
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < SECONDS
 
 
 def test_nothing_is_accepted_in_a_deep_stack():
