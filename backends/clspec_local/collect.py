@@ -91,7 +91,7 @@ def collect(state: Path, wanted: Wanted, now: datetime) -> Collected:
         try:
             _forget(state, found)
             aside = _moved_aside(state, [Path(entry.path) for entry in found.waste])
-            if alone:
+            if alone and not at_work:
                 records.forget_empty(state)
         except OSError as error:
             message = f"the collection cannot go on: {error.strerror or error}: {error.filename or state}"

@@ -263,7 +263,8 @@ def _before(folder: Path, told: Ran) -> tuple[str, dict[str, Any] | None]:
     for name in earlier[:_BEFORE]:
         place = folder.parent / name / FOLDER
         with suppress(OSError, ValueError, LookupError, TypeError):
-            if ran.names((place / RUN).read_bytes()) == (told.spec, told.pipeline):
+            run = ran.read(json.loads((place / RUN).read_bytes()))
+            if (run.spec, run.pipeline) == (told.spec, told.pipeline):
                 content: dict[str, Any] = json.loads((place / "report.json").read_bytes())
                 if content["verdict"] != _NOT_MADE["verdict"] and "made_by" in content and "seeds" in content:
                     return name, content

@@ -19,7 +19,7 @@ from clspec.report.answer import alarms, answer, stands
 from clspec.report.diagnostics import visible
 from clspec.report.judged import WORDS
 from clspec.report.loop import tables
-from clspec.report.markup import Drawn, element
+from clspec.report.markup import Drawn, element, plainly
 from clspec.report.scenarios import rows
 from clspec.report.story import story
 from clspec.report.svg import drawing
@@ -140,10 +140,8 @@ def _template() -> Any:
 
 
 def _shown(value: Any) -> Any:
-    """What is put into the page: control and direction characters as escapes, so that no text looks like another."""
-    if isinstance(value, str) and not hasattr(value, "__html__") and not value.isprintable():
-        return "\n".join(visible(line) for line in value.split("\n"))
-    return value
+    """What is put into the page: words plainly, whatever is markup already as it is."""
+    return plainly(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _source(name: str) -> str:

@@ -60,7 +60,6 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     must_pass: bool
     verdict: str
-    seeds: tuple[int, ...]
     reasons: tuple[tuple[int, str, str], ...]
     """Seed, verdict and reason; the seeds that passed say nothing where another did not."""
     parts: tuple[Part, ...]
@@ -87,7 +86,6 @@ def scenarios(content: Mapping[str, Any]) -> Iterator[Scenario]:
             name=first["id"],
             must_pass=first["must_pass"],
             verdict=verdict,
-            seeds=tuple(seed for seed, _ in judged),
             reasons=tuple(told),
             parts=tuple(
                 Part(name=name, select=text, wrong=examples.wrong(content.get("examples", {}), first["id"], name))

@@ -28,16 +28,13 @@ def fill(pattern: LiteralString, *values: object) -> Drawn:
 
 
 def text(value: object) -> str:
-    """A value as text that may have lines; what does not print stands as an escape, so that no text looks like another.
+    """A value as text that may have lines, and as `plainly` has it; what is drawn stays as it is."""
+    return value if isinstance(value, Drawn) else escape(plainly(str(value)))
 
-    What is drawn stays as it is.
-    """
-    if isinstance(value, Drawn):
-        return value
-    shown = str(value)
-    if not shown.isprintable():
-        shown = "\n".join([visible(line) for line in shown.split("\n")])
-    return escape(shown)
+
+def plainly(words: str) -> str:
+    """Words in which what does not print stands as an escape, but for the ends of lines: none look like others."""
+    return words if words.isprintable() else "\n".join([visible(line) for line in words.split("\n")])
 
 
 def element(tag: str, *children: str, **attributes: str | float) -> Drawn:

@@ -5,7 +5,7 @@ None of it follows from the plan's inputs, so none of it may be part of a result
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import asdict
@@ -73,14 +73,6 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
         return {"format": FORMAT, **asdict(self), "steps": tuple(map(asdict, self.steps))}
 
 
-class _Named(msgspec.Struct, frozen=True, kw_only=True):
-    """What tells which runs are of one pipeline."""
-
-    format: Literal["clspec-run/1"]
-    spec: str
-    pipeline: str
-
-
 def read(plain: Mapping[str, Any]) -> Ran:
     """What `Ran.plain` was made from.
 
@@ -94,13 +86,3 @@ def read(plain: Mapping[str, Any]) -> Ran:
     rest = {name: value for name, value in plain.items() if name not in {"format", "steps", "log", "at_work"}}
     steps = tuple(Stepped(**{**step, "needs": tuple(step["needs"])}) for step in plain["steps"])
     return Ran(**rest, steps=steps, log=tuple(plain["log"]), at_work=tuple(plain.get("at_work", ())))
-
-
-def names(written: bytes) -> tuple[str, str]:
-    """The spec and the pipeline of a run as JSON has it, without reading what became of its steps.
-
-    Raises:
-        ValueError: it is of another format, or has not its form.
-    """
-    found = msgspec.json.decode(written, type=_Named)
-    return found.spec, found.pipeline
